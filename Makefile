@@ -1,0 +1,62 @@
+# Each target sets up what it needs, says what it does, and reuses what an earlier run left.
+# `make` alone lists them.
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+export CARGO_TERM_COLOR ?= never
+export npm_config_update_notifier := false
+
+rust_sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock rust-toolchain.toml
+js_sources := $(shell find pkg-js/src -name '*.ts') pkg-js/package.json pkg-js/package-lock.json pkg-js/tsconfig.json
+build_tools := scripts/build.sh scripts/setup.sh $(shell find scripts/bindgen -name '*.rs' -o -name 'Cargo.*')
+tarball := target/package/hf-inference-wasm.tgz
+
+.PHONY: help setup build package demo test test-core test-package lint fmt size clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
+
+setup: ## Install what the build needs (Rust's WebAssembly target, npm tools); nothing on the system
+	@scripts/setup.sh
+
+pkg-js/dist/hf_inference_wasm_bg.wasm: $(rust_sources) $(js_sources) $(build_tools)
+	@scripts/setup.sh
+	@scripts/build.sh
+
+build: pkg-js/dist/hf_inference_wasm_bg.wasm ## Build the package into pkg-js/dist
+
+$(tarball): pkg-js/dist/hf_inference_wasm_bg.wasm README.md LICENSE scripts/package.sh
+	@scripts/package.sh
+
+package: $(tarball) ## Pack the npm tarball to target/package/hf-inference-wasm.tgz
+
+demo: build ## Build, and serve the demo on http://127.0.0.1:8787 (PORT=, HF_TOKEN=, HF_BASE_URL=)
+	@node demo/serve.js
+
+lint: ## Formatting, clippy, and the rules of the house (core knows no JavaScript, rooms do not know each other)
+	@scripts/setup.sh
+	@scripts/lint.sh
+
+test-core: ## The native tests of the core
+	@echo '== core'
+	@cargo test --locked
+
+test-package: $(tarball) ## Everything that is tested against the packed package
+	@scripts/setup-tests.sh
+	@scripts/test-package.sh
+
+test: lint test-core test-package ## Everything, from a fresh machine
+	@echo; echo 'all tests passed'
+
+size: build ## What the package costs a page, against size-budget.json
+	@scripts/setup-tests.sh
+	@node scripts/size.js --check
+
+fmt: ## Format the Rust sources
+	@cargo fmt
+
+clean: ## Remove what was built
+	@rm -rf target pkg-js/dist pkg-js/node_modules tests/node_modules

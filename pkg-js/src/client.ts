@@ -1,0 +1,172 @@
+/** The client: what callers construct and call. */
+
+import { fromFacts, InputError } from "./errors.js";
+import { Exchange } from "./exchange.js";
+import { afterThrow, generation, glue, init, isLoaded } from "./instance.js";
+import { merge, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
+import { ChatStream, GenerationStream } from "./stream.js";
+import type { ChatCompletion, ChatCompletionRequest } from "./types/chat.js";
+import type { TextGenerationOutput, TextGenerationRequest } from "./types/generation.js";
+
+/** A chat request that may carry its own options, as `@huggingface/inference` has it. */
+export type ChatArguments = ChatCompletionRequest & RequestOptions;
+/** A text-generation request that may carry its own options, as `@huggingface/inference` has it. */
+export type GenerationArguments = TextGenerationRequest & RequestOptions;
+
+const CHAT = false;
+const GENERATION = true;
+
+/**
+ * A client of Hugging Face Inference Providers, dedicated Inference Endpoints and any
+ * OpenAI-compatible server.
+ *
+ * @example
+ * ```ts
+ * const client = new InferenceClient({ accessToken: () => process.env.HF_TOKEN });
+ * const stream = await client.chat.completions.create({
+ *   model: "openai/gpt-oss-120b",
+ *   messages: [{ role: "user", content: "Why is the sky blue?" }],
+ *   stream: true,
+ * });
+ * for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta?.content ?? "");
+ * ```
+ */
+export class InferenceClient {
+  /** Chat completions, in OpenAI's arrangement. */
+  readonly chat: Chat;
+
+  readonly #options: ClientOptions;
+  #core: { client: glue.Client; generation: number } | undefined;
+
+  /** @param options What all calls of this client have in common. */
+  constructor(options?: ClientOptions);
+  /**
+   * @param accessToken A Hugging Face token or a provider's own key, or a function that gives one.
+   * @param options What all calls of this client have in common.
+   */
+  constructor(accessToken: AccessToken | undefined, options?: ClientOptions);
+  constructor(first?: ClientOptions | AccessToken, second?: ClientOptions) {
+    const isToken = typeof first === "string" || typeof first === "function";
+    this.#options = isToken ? { ...second, accessToken: first } : { ...second, ...(first as ClientOptions | undefined) };
+    this.chat = {
+      completions: {
+        create: ((request: ChatArguments & { stream?: boolean | null }, options?: CallOptions) =>
+          request?.stream
+            ? this.#opened(this.chatCompletionStream(request, options))
+            : this.chatCompletion(request, options)) as ChatCompletions["create"],
+      },
+      stream: (request, options) => this.chatCompletionStream(request, options),
+    };
+  }
+
+  /**
+   * Asks for a whole answer.
+   *
+   * @returns The service's answer, untouched.
+   * @throws {@link InferenceError}, or the reason of an aborted signal.
+   */
+  async chatCompletion(request: ChatArguments, options?: CallOptions): Promise<ChatCompletion> {
+    return JSON.parse(await this.#whole(CHAT, request, options)) as ChatCompletion;
+  }
+
+  /**
+   * Asks for a streamed answer. The request is sent at once; errors reach whoever reads the stream.
+   */
+  chatCompletionStream(request: ChatArguments, options?: CallOptions): ChatStream {
+    return new ChatStream(this.#exchange(CHAT, true, request, options));
+  }
+
+  /**
+   * Generates text after `inputs`: with TGI's own protocol or an OpenAI completion route, whichever
+   * the target speaks.
+   *
+   * @throws {@link InferenceError}, or the reason of an aborted signal.
+   */
+  async textGeneration(request: GenerationArguments, options?: CallOptions): Promise<TextGenerationOutput> {
+    return JSON.parse(await this.#whole(GENERATION, request, options)) as TextGenerationOutput;
+  }
+
+  /** Generates text as a stream of token events in TGI's shape, whatever the target speaks. */
+  textGenerationStream(request: GenerationArguments, options?: CallOptions): GenerationStream {
+    return new GenerationStream(this.#exchange(GENERATION, true, request, options));
+  }
+
+  /**
+   * This client, bound to a dedicated endpoint or an OpenAI-compatible server.
+   *
+   * @param endpointUrl Its host, its `…/v1`, a sub-path or a full route.
+   */
+  endpoint(endpointUrl: string): InferenceClient {
+    const { provider: _, baseUrl: __, ...options } = this.#options;
+    return new InferenceClient({ ...options, endpointUrl });
+  }
+
+  async #opened(stream: ChatStream): Promise<ChatStream> {
+    await stream.opened;
+    return stream;
+  }
+
+  async #whole(generation: boolean, request: object, options: CallOptions | undefined): Promise<string> {
+    const exchange = this.#exchange(generation, false, request, options);
+    while (!exchange.over) await exchange.pull(() => {});
+    if (exchange.failure) throw exchange.failure.error;
+    return exchange.result;
+  }
+
+  #exchange(isGeneration: boolean, streamed: boolean, request: object, options: CallOptions | undefined): Exchange {
+    const begin = (isReading: () => boolean): glue.Call => {
+      const { body, options: own } = split(request);
+      const call = merge(own, options);
+      const { accessToken, fetch } = merge(this.#options, call);
+      const overrides = Object.keys(call).length > 0 ? toCore(merge(this.#options, call)) : undefined;
+      return guarded(() =>
+        this.#client().call(isGeneration, streamed, stringify(body), overrides, accessToken, fetch, isReading),
+      );
+    };
+    return new Exchange(begin, isLoaded() ? undefined : init(), [this.#options.signal, options?.signal]);
+  }
+
+  #client(): glue.Client {
+    if (this.#core?.generation !== generation) {
+      this.#core = { client: guarded(() => new glue.Client(toCore(this.#options))), generation };
+    }
+    return this.#core.client;
+  }
+}
+
+/** `client.chat`. */
+export interface Chat {
+  readonly completions: ChatCompletions;
+  /** The same as {@link InferenceClient.chatCompletionStream}. */
+  stream(request: ChatArguments, options?: CallOptions): ChatStream;
+}
+
+/** `client.chat.completions`, as in OpenAI's client. */
+export interface ChatCompletions {
+  /** Asks for a streamed answer; resolves when it begins, rejects when there is none. */
+  create(request: ChatArguments & { stream: true }, options?: CallOptions): Promise<ChatStream>;
+  /** Asks for a whole answer. */
+  create(request: ChatArguments & { stream?: false | null | undefined }, options?: CallOptions): Promise<ChatCompletion>;
+  /** Asks for a whole or a streamed answer, as `stream` says. */
+  create(
+    request: ChatArguments & { stream?: boolean | null | undefined },
+    options?: CallOptions,
+  ): Promise<ChatStream | ChatCompletion>;
+}
+
+function stringify(body: object): string {
+  try {
+    return JSON.stringify(body);
+  } catch (cause) {
+    throw new InputError("input", `The request cannot be written as JSON: ${String(cause)}`, { option: "request" }, cause);
+  }
+}
+
+/** Runs a call into the core whose errors are facts in JSON. */
+function guarded<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (thrown) {
+    throw typeof thrown === "string" ? fromFacts(thrown) : afterThrow(thrown);
+  }
+}

@@ -1,0 +1,353 @@
+/**
+ * What a caller holds while an answer streams in: iterables over one exchange, and its final result.
+ */
+
+import { InputError, type PartialAnswer, type Trace } from "./errors.js";
+import { Exchange, WANT } from "./exchange.js";
+import { readMarks, readText } from "./instance.js";
+import type { ChatCompletionChunk, CompletionUsage, FinishReason, ToolCall } from "./types/chat.js";
+import type { TextGenerationOutput, TextGenerationStreamOutput } from "./types/generation.js";
+
+/** An event of {@link ChatStream.events}. */
+export type ChatEvent =
+  /** The answer begins. `provider` and `model` are those of the target that answers. */
+  | { type: "start"; provider: string; model?: string; requestId?: string }
+  /** Some of the answer. */
+  | { type: "text"; text: string }
+  /** Some of the reasoning that precedes the answer. */
+  | { type: "reasoning"; text: string }
+  /** The model begins to call a tool. */
+  | { type: "tool-call-start"; index: number; id: string; name: string }
+  /** Some more of the arguments: `arguments` is the new part of their JSON text. */
+  | { type: "tool-call-delta"; index: number; id: string; name: string; arguments: string }
+  /** A tool call is complete. */
+  | { type: "tool-call"; index: number; toolCall: ToolCall }
+  /** The tokens that the call used, once. */
+  | { type: "usage"; usage: CompletionUsage }
+  /** The answer is complete: always the last event, and missing when the answer failed. */
+  | { type: "finish"; finishReason: FinishReason; rawFinishReason: string | null };
+
+/** The order is that of the core's marks. */
+const EVENT_TYPES = [
+  "text",
+  "reasoning",
+  "start",
+  "tool-call-start",
+  "tool-call-delta",
+  "tool-call",
+  "usage",
+  "finish",
+] as const;
+const TEXT = 0;
+const REASONING = 1;
+
+/** The assistant's message, ready to be appended to `messages`. */
+export interface AssistantMessage {
+  role: "assistant";
+  /** `null` when the message has tool calls and no text, which is the form that all services take. */
+  content: string | null;
+  tool_calls?: ToolCall[];
+}
+
+/** One choice of an answer. */
+export interface ChatFinalChoice extends PartialAnswer {
+  index: number;
+  message: AssistantMessage;
+  finishReason: FinishReason;
+  rawFinishReason: string | null;
+}
+
+/** The whole of a streamed answer. All but `choices` speak of the first choice. */
+export interface ChatFinal extends PartialAnswer {
+  /** The assistant's message, ready to be appended to `messages`. */
+  message: AssistantMessage;
+  /** Every choice: more than one when `n` asked for them. */
+  choices: ChatFinalChoice[];
+  /** Why the answer ended, in words that are the same for every provider. */
+  finishReason: FinishReason;
+  /** The same in the provider's word; `null` when it gave none. */
+  rawFinishReason: string | null;
+  /** The tokens used; absent when the provider does not tell. */
+  usage?: CompletionUsage;
+  /** Who answered. */
+  provider: string;
+  /** The model that was asked for; what the service says when none was. */
+  model: string;
+  /** The service's name for the request, where it may be read. */
+  requestId?: string;
+  /** The attempts of the call. */
+  trace: Trace;
+}
+
+/** The whole of a streamed text. */
+export interface GenerationFinal extends TextGenerationOutput {
+  /** The tokens used; absent when the server does not tell. */
+  usage?: CompletionUsage;
+  /** Who answered. */
+  provider: string;
+  /** The model that was asked for; what the service says when none was. */
+  model?: string;
+  /** The service's name for the request, where it may be read. */
+  requestId?: string;
+  /** The attempts of the call. */
+  trace: Trace;
+}
+
+/** Reads one kind of item off an exchange. */
+interface Consumer<Item> {
+  readonly want: number;
+  /** Takes the items of a batch. */
+  take(text: string, marks: Uint32Array): void;
+  readonly items: Item[];
+}
+
+/** A stream of items with its end result. */
+abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk> {
+  readonly #exchange: Exchange;
+  #consumer: Consumer<unknown> | undefined;
+  #iterator: AsyncIterableIterator<unknown> | undefined;
+  /** What was read before a consumer came: only `final()` reads without one. */
+  #backlog: { text: string; marks: Uint32Array }[] = [];
+  #pulling: Promise<void> | undefined;
+  #final: Final | undefined;
+
+  /** @internal */
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  /** Settles when the answer begins; rejects when there is none. @internal */
+  get opened(): Promise<void> {
+    return this.#exchange.opened;
+  }
+
+  /**
+   * The answer's text as it comes. Deltas that came in one piece of the network's are one string.
+   * Leaving the loop closes the connection.
+   */
+  get textStream(): AsyncIterable<string> {
+    return {
+      [Symbol.asyncIterator]: () =>
+        this.attach(WANT.text, (text, marks, items: string[]) => {
+          if (marks.length === 0) {
+            if (text !== "") items.push(text);
+            return;
+          }
+          for (let at = 0, from = 0; at < marks.length; from = marks[at + 1]!, at += 2) {
+            if (marks[at] === TEXT) items.push(text.slice(from, marks[at + 1]));
+          }
+        }),
+    };
+  }
+
+  /** Reads the answer to its end, whether or not somebody else reads it too, and gives all of it. */
+  async final(): Promise<Final> {
+    const exchange = this.#exchange;
+    if (this.#consumer === undefined && !exchange.over) exchange.want(WANT.events);
+    while (!exchange.over) await this.#pull();
+    if (exchange.failure) throw exchange.failure.error;
+    this.#final ??= this.finish(exchange.result);
+    return this.#final;
+  }
+
+  /**
+   * Closes the connection at once. Whoever reads the answer gets `reason` thrown.
+   *
+   * @param reason By default a `DOMException` named `AbortError`.
+   */
+  abort(reason: unknown = new DOMException("The answer was aborted", "AbortError")): void {
+    this.#exchange.abort(reason);
+  }
+
+  /** The chunks as a `ReadableStream`. Cancelling it closes the connection. */
+  toReadableStream(): ReadableStream<Chunk> {
+    return new ReadableStream<Chunk>(
+      {
+        pull: async (controller) => {
+          const { done, value } = await this.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+        cancel: (reason) => this.abort(reason),
+      },
+      // Nothing is read ahead of whoever reads this.
+      { highWaterMark: 0 },
+    );
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Chunk, undefined>> {
+    return this.#chunks().next() as Promise<IteratorResult<Chunk, undefined>>;
+  }
+
+  /** Closes the connection: what leaving a `for await` loop calls. */
+  return(): Promise<IteratorResult<Chunk, undefined>> {
+    return this.#chunks().return!() as Promise<IteratorResult<Chunk, undefined>>;
+  }
+
+  /** Closes the connection and rejects with `error`. */
+  throw(error?: unknown): Promise<IteratorResult<Chunk, undefined>> {
+    return this.#chunks().throw!(error) as Promise<IteratorResult<Chunk, undefined>>;
+  }
+
+  #chunks(): AsyncIterator<Chunk> {
+    return this.attach(WANT.chunks, (text, _marks, items: Chunk[]) => {
+      if (text !== "") items.push(...(JSON.parse(`[${text}]`) as Chunk[]));
+    });
+  }
+
+  /** Makes the end result from the core's JSON. @internal */
+  protected abstract finish(json: string): Final;
+
+  /**
+   * Makes the one iterator of this answer. Asking for the same kind again gives the same iterator.
+   * @internal
+   */
+  protected attach<Item>(
+    want: number,
+    take: (text: string, marks: Uint32Array, items: Item[]) => void,
+  ): AsyncIterableIterator<Item> {
+    if (this.#consumer !== undefined) {
+      if (this.#consumer.want === want) return this.#iterator as AsyncIterableIterator<Item>;
+      throw read("An answer can be read in one way only: by chunks, by textStream, or by events");
+    }
+    const items: Item[] = [];
+    const consumer: Consumer<Item> = { want, items, take: (text, marks) => take(text, marks, items) };
+    const exchange = this.#exchange;
+    if (this.#backlog.length > 0 && want === WANT.chunks) {
+      throw read("The chunks are gone: begin to iterate before final() is called");
+    }
+    for (const { text, marks } of this.#backlog.splice(0)) consumer.take(text, marks);
+    this.#consumer = consumer as Consumer<unknown>;
+    exchange.want(want);
+
+    let taken = 0;
+    const next = (): Promise<IteratorResult<Item, undefined>> => {
+      if (taken < items.length) return Promise.resolve({ done: false, value: items[taken++]! });
+      return more();
+    };
+    const more = async (): Promise<IteratorResult<Item, undefined>> => {
+      for (;;) {
+        if (taken < items.length) return { done: false, value: items[taken++]! };
+        items.length = taken = 0;
+        if (exchange.over) {
+          if (exchange.failure && !ended) {
+            ended = true;
+            throw exchange.failure.error;
+          }
+          return { done: true, value: undefined };
+        }
+        await this.#pull();
+      }
+    };
+    let ended = false;
+    const leave = (): void => {
+      ended = true;
+      items.length = taken = 0;
+      this.abort();
+    };
+    const iterator: AsyncIterableIterator<Item, undefined> = {
+      next,
+      async return() {
+        leave();
+        return { done: true, value: undefined };
+      },
+      async throw(error) {
+        leave();
+        throw error;
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+    this.#iterator = iterator;
+    return iterator;
+  }
+
+  /** Reads one chunk of the body for everybody who waits for it. */
+  #pull(): Promise<void> {
+    this.#pulling ??= this.#read().finally(() => {
+      this.#pulling = undefined;
+    });
+    return this.#pulling;
+  }
+
+  #read(): Promise<void> {
+    return this.#exchange.pull(() => {
+      const text = readText();
+      const marks = readMarks();
+      if (this.#consumer) this.#consumer.take(text, marks);
+      else if (text !== "") this.#backlog.push({ text, marks: marks.slice() });
+    });
+  }
+}
+
+function read(message: string): InputError {
+  return new InputError("input", message);
+}
+
+/**
+ * A streamed chat answer.
+ *
+ * Iterate it for the service's chunks, or {@link ChatStream.textStream} for the text, or
+ * {@link ChatStream.events} for typed events: one of the three. {@link ChatStream.final} gives the
+ * whole answer, besides any of them or alone.
+ *
+ * @example
+ * ```ts
+ * const stream = client.chat.stream({ model, messages });
+ * for await (const text of stream.textStream) show(text);
+ * const { message, usage, finishReason } = await stream.final();
+ * ```
+ */
+export class ChatStream extends AnswerStream<ChatCompletionChunk, ChatFinal> {
+  /** Typed events as they come. Leaving the loop closes the connection. */
+  get events(): AsyncIterable<ChatEvent> {
+    return {
+      [Symbol.asyncIterator]: () =>
+        this.attach(WANT.events, (text, marks, items: ChatEvent[]) => {
+          for (let at = 0, from = 0; at < marks.length; from = marks[at + 1]!, at += 2) {
+            const kind = marks[at]!;
+            const part = text.slice(from, marks[at + 1]);
+            const type = EVENT_TYPES[kind]!;
+            items.push(
+              (kind === TEXT || kind === REASONING
+                ? { type, text: part }
+                : { type, ...(JSON.parse(part) as object) }) as ChatEvent,
+            );
+          }
+        }),
+    };
+  }
+
+  protected override finish(json: string): ChatFinal {
+    const result = JSON.parse(json) as Omit<ChatFinal, keyof ChatFinalChoice> & {
+      choices: Omit<ChatFinalChoice, "message">[];
+    };
+    const choices = result.choices.map((choice) => ({ ...choice, message: assistantMessage(choice) }));
+    const { index: _, ...first } = choices.find((choice) => choice.index === 0) ?? choices[0]!;
+    return { ...result, ...first, choices };
+  }
+}
+
+function assistantMessage({ text, toolCalls }: PartialAnswer): AssistantMessage {
+  // Reasoning is left out: several services refuse a request that sends it back.
+  if (toolCalls.length === 0) return { role: "assistant", content: text };
+  return { role: "assistant", content: text || null, tool_calls: toolCalls };
+}
+
+/**
+ * A streamed text generation.
+ *
+ * Iterate it for token events in TGI's shape, whatever the server speaks, or
+ * {@link GenerationStream.textStream} for the text. {@link GenerationStream.final} gives the whole.
+ */
+export class GenerationStream extends AnswerStream<TextGenerationStreamOutput, GenerationFinal> {
+  protected override finish(json: string): GenerationFinal {
+    const { output, ...rest } = JSON.parse(json) as GenerationFinal & { output: TextGenerationOutput };
+    return { ...rest, ...output };
+  }
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Builds the package: Rust → WebAssembly → glue → optimised module → pkg-js/dist.
+# Needs what scripts/setup.sh installs; `make build` calls both.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+wasm=target/wasm32-unknown-unknown/release/hf_inference_wasm.wasm
+glue=target/glue
+dist=pkg-js/dist
+
+say "core → WebAssembly"
+if [ -f target/setup/debian-rust ]; then
+  # Stable Rust had no WebAssembly target to give: Debian's compiler builds its own standard library.
+  RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld \
+    /usr/bin/cargo build --locked --release --target wasm32-unknown-unknown -Z build-std=std,panic_abort
+else
+  cargo build --locked --release --target wasm32-unknown-unknown
+fi
+
+say "glue"
+cargo build --locked --quiet --manifest-path scripts/bindgen/Cargo.toml --target-dir target/bindgen
+rm -rf "$glue"
+target/bindgen/debug/bindgen "$wasm" "$glue"
+
+say "optimised module"
+# The features are named: with --all-features it emits code that Node 20 refuses.
+pkg-js/node_modules/.bin/wasm-opt -Oz --strip-debug --strip-producers \
+  --enable-bulk-memory --enable-bulk-memory-opt --enable-reference-types --enable-sign-ext \
+  --enable-nontrapping-float-to-int --enable-mutable-globals --enable-multivalue \
+  "$glue/hf_inference_wasm_bg.wasm" -o "$glue/optimised.wasm"
+
+say "TypeScript → $dist"
+rm -rf "$dist"
+pkg-js/node_modules/.bin/tsc -p pkg-js
+cp "$glue/hf_inference_wasm.js" "$glue/hf_inference_wasm.d.ts" "$dist/"
+cp "$glue/optimised.wasm" "$dist/hf_inference_wasm_bg.wasm"
+node --input-type=module -e '
+  import { readFileSync, writeFileSync } from "node:fs";
+  const base64 = readFileSync("pkg-js/dist/hf_inference_wasm_bg.wasm").toString("base64");
+  writeFileSync("pkg-js/dist/module-base64.js", `export const base64 = "${base64}";\n`);
+'
+node scripts/size.js --quick

@@ -1,0 +1,55 @@
+/**
+ * What the package costs a page: the WebAssembly module and the JavaScript that a bundler makes of the
+ * `web` entry, each minified and compressed. `--check` compares with size-budget.json and fails over it.
+ */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+
+const root = new URL("..", import.meta.url).pathname;
+
+const weigh = (bytes) => ({
+  raw: bytes.length,
+  gzip: gzipSync(bytes, { level: 9 }).length,
+  brotli: brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }).length,
+});
+
+const wasm = weigh(readFileSync(join(root, "pkg-js/dist/hf_inference_wasm_bg.wasm")));
+const parts = { wasm };
+
+if (!process.argv.includes("--quick")) {
+  // esbuild belongs to the tests' tools, not to the build's.
+  const { build } = createRequire(join(root, "tests/package.json"))("esbuild");
+  const { outputFiles } = await build({
+    stdin: {
+      contents: 'import { InferenceClient } from "./pkg-js/dist/entries/web.js"; globalThis.InferenceClient = InferenceClient;',
+      resolveDir: root,
+    },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    write: false,
+    legalComments: "none",
+  });
+  parts.js = weigh(outputFiles[0].contents);
+  const sum = (key) => parts.wasm[key] + parts.js[key];
+  parts.total = { raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") };
+}
+
+console.log("size of the web entry in bytes:");
+console.table(parts);
+
+if (process.argv.includes("--check")) {
+  const budget = JSON.parse(readFileSync(join(root, "size-budget.json"), "utf8"));
+  let over = 0;
+  for (const [part, limits] of Object.entries(budget)) {
+    for (const [key, limit] of Object.entries(limits)) {
+      if (parts[part][key] > limit) {
+        console.error(`${part}, ${key}: ${parts[part][key]} is over the budget of ${limit}`);
+        over += 1;
+      }
+    }
+  }
+  process.exitCode = over > 0 ? 1 : 0;
+}

@@ -1,0 +1,113 @@
+//! One request to one target: what is sent, and what the head of the answer means.
+
+use super::plan::{Protocol, Target};
+use super::settings::Settings;
+use crate::core::error::{Error, Kind, is_retryable_status};
+use crate::core::provider::body::{self, Members};
+use crate::core::provider::url;
+use crate::core::secret::Secret;
+use crate::core::wire::problem::Problem;
+
+/// A request, ready for `fetch`.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The full URL.
+    pub url: String,
+    /// Names in lower case, and values. The credential is apart.
+    pub headers: Vec<(String, String)>,
+    /// Sent as `Authorization: Bearer …`.
+    pub credential: Option<Secret>,
+    /// JSON text; none for `GET`.
+    pub body: Option<Vec<u8>>,
+}
+
+/// What the head of an answer says, as far as scripts may read it (CORS hides most of it in pages).
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// The HTTP status.
+    pub status: u16,
+    /// `content-type`, in lower case.
+    pub content_type: String,
+    /// `x-request-id`, or whatever the service calls it.
+    pub request_id: String,
+    /// `x-inference-provider`: who answered behind the router.
+    pub provider: String,
+}
+
+/// How the body is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// By the consumer's loop, chunk by chunk.
+    Stream,
+    /// At once, up to so many bytes, and handed to `Call::on_body`.
+    Whole(usize),
+    /// Not at all: close it.
+    Discard,
+}
+
+/// The most that is read of an error's body, in bytes.
+pub const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// The most that is read of the Hub's mapping, in bytes.
+pub const MAX_MAPPING_BYTES: usize = 1024 * 1024;
+
+/// The request that asks the Hub for a model's mapping. Only Hugging Face tokens go to the Hub.
+pub fn lookup(settings: &Settings, model: &str, token: Option<&Secret>) -> HttpRequest {
+    HttpRequest {
+        method: "GET",
+        url: url::mapping(&settings.hub_url, model),
+        headers: Vec::new(),
+        credential: token.filter(|token| token.is_hugging_face()).cloned(),
+        body: None,
+    }
+}
+
+/// The request to a target.
+pub fn request(
+    settings: &Settings,
+    target: &Target,
+    members: &Members<'_>,
+    stream: bool,
+    token: Option<&Secret>,
+) -> HttpRequest {
+    let dropped = target.entry.map_or(&[][..], |entry| entry.dropped);
+    let body = match target.protocol {
+        Protocol::Chat => body::chat(members, &target.model, stream, true, dropped),
+        Protocol::Completions => body::completion(members, &target.model, stream, dropped),
+        Protocol::Generate => body::tgi(members, None),
+        Protocol::Root => body::tgi(members, Some(stream)),
+    };
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    if !settings.bill_to.is_empty() {
+        headers.push(("x-hf-bill-to".to_owned(), settings.bill_to.clone()));
+    }
+    let provider = target.entry.map_or(&[][..], |entry| entry.headers);
+    headers.extend(provider.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    // The caller's own headers have the last word, also over Authorization (a gateway's own scheme).
+    for (name, value) in &settings.headers {
+        headers.retain(|(known, _)| known != name);
+        headers.push((name.clone(), value.clone()));
+    }
+    let own_authorization = settings.headers.iter().any(|(name, _)| name == "authorization");
+    HttpRequest {
+        method: "POST",
+        url: target.url.clone(),
+        headers,
+        credential: token.filter(|_| !own_authorization).cloned(),
+        body: Some(body),
+    }
+}
+
+/// The error that a refusal is, from its status and body.
+pub fn refusal(head: &Head, body: &[u8]) -> Error {
+    let problem = Problem::read(body);
+    let kind = Kind::from_status(head.status).unwrap_or(Kind::InvalidResponse);
+    Error {
+        message: problem.message,
+        service_code: problem.code,
+        status: Some(head.status),
+        retryable: is_retryable_status(head.status),
+        ..Error::new(kind, "refused")
+    }
+}

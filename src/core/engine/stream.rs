@@ -1,0 +1,261 @@
+//! Reading one answer's body: what format it is, when it is complete, and what it brings.
+
+use std::ops::ControlFlow;
+
+use super::plan::Task;
+use crate::core::error::{Error, Kind};
+use crate::core::wire::batch::Batch;
+use crate::core::wire::chat::{self, Fault};
+use crate::core::wire::generation::Generation;
+use crate::core::wire::problem::{self, Problem};
+use crate::core::wire::{json, sse};
+
+/// The largest whole answer that is kept, in bytes.
+const MAX_DOCUMENT_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a piece of the body led to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Read on.
+    More,
+    /// The service has said that the answer is complete; nothing more is to be read.
+    Complete,
+    /// The answer failed.
+    Failed(Box<Error>),
+}
+
+/// The body's format. Services mislabel it, so its first significant byte decides, not the header.
+#[derive(Debug)]
+enum Format {
+    Unknown,
+    Events(Box<sse::Parser>),
+    Document(Vec<u8>),
+}
+
+/// The answer as far as it has been read.
+#[derive(Debug)]
+pub enum Answer {
+    /// Of a chat completion.
+    Chat(chat::Answer),
+    /// Of a text generation.
+    Generation(Box<Generation>),
+}
+
+impl Answer {
+    fn new(task: Task) -> Answer {
+        match task {
+            Task::Chat => Answer::Chat(chat::Answer::default()),
+            Task::Generation => Answer::Generation(Box::default()),
+        }
+    }
+
+    fn take(&mut self, message: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        match self {
+            Answer::Chat(answer) => answer.take(message, batch),
+            Answer::Generation(generation) => generation.take(message, batch),
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        match self {
+            Answer::Chat(answer) => answer.is_finished(),
+            Answer::Generation(generation) => generation.is_finished(),
+        }
+    }
+
+    /// Whether the consumer has been shown anything of it.
+    pub fn has_output(&self) -> bool {
+        match self {
+            Answer::Chat(answer) => answer.has_output(),
+            Answer::Generation(generation) => generation.has_output(),
+        }
+    }
+}
+
+/// Reads one body.
+#[derive(Debug)]
+pub struct Stream {
+    /// Whether a stream was asked for; if not, one JSON document is expected.
+    streamed: bool,
+    format: Format,
+    /// What has been read.
+    pub answer: Answer,
+    /// Pieces of the answer that came: events with data, or stretches of a document. Comments are
+    /// none.
+    pieces: u64,
+}
+
+impl Stream {
+    /// A reader for the answer to `task`. `quiet_usage` keeps from the consumer of chunks the extra
+    /// chunk with the token counts that it did not ask for; `expected_choices` is the request's `n`.
+    pub fn new(task: Task, streamed: bool, quiet_usage: bool, expected_choices: usize) -> Stream {
+        let mut answer = Answer::new(task);
+        if let Answer::Chat(chat) = &mut answer {
+            chat.quiet_usage = quiet_usage;
+            chat.expected_choices = expected_choices;
+        }
+        Stream { streamed, format: Format::Unknown, answer, pieces: 0 }
+    }
+
+    /// Whether the service has said why it ended, so that only trailing words are missing.
+    pub fn is_finished(&self) -> bool {
+        match &self.answer {
+            Answer::Chat(answer) => answer.is_all_finished(),
+            Answer::Generation(generation) => generation.is_finished(),
+        }
+    }
+
+    /// How many pieces of the answer have come. Keep-alives do not count.
+    pub fn pieces(&self) -> u64 {
+        self.pieces
+    }
+
+    /// Takes a stretch of the body.
+    pub fn feed(&mut self, bytes: &[u8], batch: &mut Batch) -> Outcome {
+        if let Format::Unknown = self.format {
+            self.format = match bytes.trim_ascii_start().first() {
+                None => return Outcome::More,
+                Some(b'{' | b'[' | b'"') => Format::Document(Vec::new()),
+                Some(b'<') => return failed(Error::new(Kind::InvalidResponse, "markup")),
+                Some(_) if self.streamed => Format::Events(Box::default()),
+                Some(_) => Format::Document(Vec::new()),
+            };
+        }
+        match &mut self.format {
+            Format::Unknown => Outcome::More,
+            Format::Document(document) => {
+                document.extend_from_slice(bytes);
+                self.pieces += 1;
+                if document.len() > MAX_DOCUMENT_BYTES {
+                    return failed(Error::new(Kind::ResponseTooLarge, "answer"));
+                }
+                Outcome::More
+            }
+            Format::Events(parser) => {
+                let mut outcome = Outcome::More;
+                let answer = &mut self.answer;
+                let pieces = &mut self.pieces;
+                let fed = parser.feed(bytes, &mut |event| {
+                    *pieces += 1;
+                    outcome = take_event(answer, event, batch);
+                    flow(&outcome)
+                });
+                match fed {
+                    Ok(_) => outcome,
+                    Err(sse::TooLarge) => failed(Error::new(Kind::ResponseTooLarge, "event")),
+                }
+            }
+        }
+    }
+
+    /// The body has ended.
+    pub fn end(&mut self, batch: &mut Batch) -> Outcome {
+        match &mut self.format {
+            Format::Unknown => failed(Error::new(Kind::InvalidResponse, "empty")),
+            Format::Document(document) => {
+                let document = std::mem::take(document);
+                let outcome = self.take_document(&document, batch);
+                self.format = Format::Document(document);
+                outcome
+            }
+            Format::Events(parser) => {
+                let mut outcome = Outcome::More;
+                let answer = &mut self.answer;
+                let _ = parser.finish(&mut |event| {
+                    outcome = take_event(answer, event, batch);
+                    flow(&outcome)
+                });
+                match outcome {
+                    // Half an event at the end is not wrong JSON of the service but a cut.
+                    Outcome::Failed(error) if error.reason == "not_json" => {
+                        failed(Error::new(Kind::Truncated, "cut_event"))
+                    }
+                    Outcome::More if self.answer.is_finished() => Outcome::Complete,
+                    Outcome::More => failed(Error::new(Kind::Truncated, "no_end")),
+                    other => other,
+                }
+            }
+        }
+    }
+
+    fn take_document(&mut self, document: &[u8], batch: &mut Batch) -> Outcome {
+        let chunk = match &self.answer {
+            Answer::Chat(_) if self.streamed => chat::as_chunk(document),
+            _ => None,
+        };
+        if let Err(fault) = self.answer.take(chunk.as_deref().unwrap_or(document), batch) {
+            return failed(explain(fault, false, document));
+        }
+        let has_answer = match &self.answer {
+            Answer::Chat(answer) => !answer.choices().is_empty(),
+            Answer::Generation(generation) => generation.is_finished() || generation.has_output(),
+        };
+        if has_answer { Outcome::Complete } else { failed(Error::new(Kind::InvalidResponse, "no_choices")) }
+    }
+
+    /// The whole answer as the service wrote it; empty unless it was one JSON document.
+    pub fn document(&self) -> &[u8] {
+        match &self.format {
+            Format::Document(document) => document,
+            _ => &[],
+        }
+    }
+}
+
+fn failed(error: Error) -> Outcome {
+    Outcome::Failed(Box::new(error))
+}
+
+fn flow(outcome: &Outcome) -> sse::Flow {
+    if *outcome == Outcome::More { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+}
+
+fn take_event(answer: &mut Answer, event: sse::Event<'_>, batch: &mut Batch) -> Outcome {
+    let data = event.data.trim_ascii();
+    if data == b"[DONE]" {
+        return Outcome::Complete;
+    }
+    if event.name == b"error" {
+        return failed(from_service(Problem::read(data), answer.has_output()));
+    }
+    if data.is_empty() {
+        return Outcome::More;
+    }
+    match answer.take(data, batch) {
+        // TGI's own stream has no `[DONE]`: its last event says so itself.
+        Ok(()) => match answer {
+            Answer::Generation(generation) if generation.text_is_final() => Outcome::Complete,
+            _ => Outcome::More,
+        },
+        Err(fault) => failed(explain(fault, answer.has_output(), data)),
+    }
+}
+
+fn explain(fault: Fault, shown: bool, bytes: &[u8]) -> Error {
+    match fault {
+        Fault::Invalid if problem::looks_like_markup(bytes) => Error::new(Kind::InvalidResponse, "markup"),
+        Fault::Invalid if json::is_valid(bytes) => Error::new(Kind::InvalidResponse, "unknown_shape"),
+        Fault::Invalid => Error::new(Kind::InvalidResponse, "not_json"),
+        Fault::TooLarge(what) => Error::new(Kind::ResponseTooLarge, what),
+        Fault::Service(problem) => from_service(problem, shown),
+    }
+}
+
+/// An error object sent with status 200. Its code, where it is a status, says what kind it is; TGI's
+/// `http_status_code` is always 422 whatever the cause, and is not looked at.
+fn from_service(problem: Problem, shown: bool) -> Error {
+    let status = problem.code.parse::<u16>().ok().filter(|code| (400..600).contains(code));
+    let kind = match (shown, status.and_then(Kind::from_status)) {
+        (true, _) => Kind::StreamInterrupted,
+        (false, Some(kind)) => kind,
+        (false, None) if problem.code.contains("rate_limit") => Kind::RateLimit,
+        (false, None) if problem.code == "validation" => Kind::Input,
+        (false, None) => Kind::Server,
+    };
+    Error {
+        message: problem.message,
+        service_code: problem.code,
+        status,
+        ..Error::new(kind, "error_in_stream")
+    }
+}

@@ -1,0 +1,148 @@
+//! Request bodies: the caller's JSON with each target's own fields spliced in.
+//!
+//! The caller's text is never parsed into values and written again, so numbers, key order and unknown
+//! members reach the service as they were given. `model` comes first on purpose: the router reads
+//! only a short prefix of the body to choose a provider.
+
+use super::super::wire::json::{self, ObjectWriter, Reader};
+
+/// TGI's parameters that OpenAI's completion route has no word for. Dropping one silently would
+/// change the answer, so a target of that kind refuses them.
+const TGI_ONLY: &[&str] = &[
+    "adapter_id",
+    "decoder_input_details",
+    "grammar",
+    "top_n_tokens",
+    "truncate",
+    "typical_p",
+    "watermark",
+];
+
+/// The members of a request's JSON object: keys as they stand between the quotes, values as text.
+#[derive(Clone, Debug)]
+pub struct Members<'a>(Vec<(&'a [u8], &'a [u8])>);
+
+impl<'a> Members<'a> {
+    /// Reads an object. `None` when `json` is not one.
+    pub fn read(json: &'a [u8]) -> Option<Members<'a>> {
+        let mut reader = Reader::new(json);
+        reader.object().ok()?;
+        let mut members = Vec::new();
+        while let Some(key) = reader.key().ok()? {
+            members.push((key.raw(), reader.skip().ok()?));
+        }
+        reader.end().ok()?;
+        Some(Members(members))
+    }
+
+    /// The value of a member; `None` when it is missing or `null`.
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        let (_, value) = self.0.iter().rev().find(|(key, _)| *key == name.as_bytes())?;
+        (*value != b"null").then_some(value)
+    }
+
+    fn copy_except(&self, object: &mut ObjectWriter<'_>, dropped: &[&[&str]]) {
+        for (key, value) in &self.0 {
+            let is_dropped = dropped.iter().any(|names| names.iter().any(|name| name.as_bytes() == *key));
+            if let (false, Ok(key)) = (is_dropped, std::str::from_utf8(key)) {
+                object.raw_key(key, value);
+            }
+        }
+    }
+}
+
+/// The body of a chat completion. `usage` asks for the token counts of a stream, unless the caller
+/// has an opinion.
+pub fn chat(
+    request: &Members<'_>,
+    model: &str,
+    stream: bool,
+    usage: bool,
+    dropped: &[&str],
+) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut object = ObjectWriter::new(&mut body);
+    object.text("model", model.as_bytes());
+    write_stream(&mut object, request, stream, usage);
+    request.copy_except(&mut object, &[&["model", "stream", "stream_options"], dropped]);
+    object.end();
+    body
+}
+
+fn write_stream(object: &mut ObjectWriter<'_>, request: &Members<'_>, stream: bool, usage: bool) {
+    if !stream {
+        return;
+    }
+    object.bool("stream", true);
+    match request.get("stream_options") {
+        Some(options) => {
+            object.raw("stream_options", options);
+        }
+        None if usage => {
+            object.raw("stream_options", br#"{"include_usage":true}"#);
+        }
+        None => {}
+    }
+}
+
+/// The body of TGI's own protocol: `{ inputs, parameters, stream }`.
+pub fn tgi(request: &Members<'_>, stream: Option<bool>) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut object = ObjectWriter::new(&mut body);
+    request.copy_except(&mut object, &[&["model", "stream", "stream_options"]]);
+    if let Some(stream) = stream {
+        object.bool("stream", stream);
+    }
+    object.end();
+    body
+}
+
+/// The first parameter of a generation request that only TGI's own route can serve.
+pub fn tgi_only_parameter(request: &Members<'_>) -> Option<&'static str> {
+    let parameters = request.get("parameters").and_then(Members::read)?;
+    TGI_ONLY.iter().copied().find(|name| {
+        parameters.get(name).is_some_and(|value| value != b"false" && value != b"0")
+    })
+}
+
+/// A generation request as an OpenAI text completion: `inputs` becomes `prompt`, TGI's parameters
+/// move to the top level under OpenAI's names, and what OpenAI lacks passes as it is.
+pub fn completion(request: &Members<'_>, model: &str, stream: bool, dropped: &[&str]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut object = ObjectWriter::new(&mut body);
+    object.text("model", model.as_bytes());
+    write_stream(&mut object, request, stream, true);
+    if let Some(inputs) = request.get("inputs") {
+        object.raw("prompt", inputs);
+    }
+    let parameters = request.get("parameters").and_then(Members::read);
+    if let Some(parameters) = &parameters {
+        let renamed = [("max_new_tokens", "max_tokens"), ("return_full_text", "echo")];
+        for (tgi, openai) in renamed {
+            // The caller's own OpenAI name, if given too, is the later word and wins.
+            let value = parameters.get(tgi).filter(|value| *value != b"false");
+            if let (Some(value), None) = (value, parameters.get(openai).or(request.get(openai))) {
+                object.raw(openai, value);
+            }
+        }
+        // Greedy decoding has no switch of its own there.
+        let greedy = parameters.get("do_sample") == Some(b"false");
+        if greedy && parameters.get("temperature").is_none() {
+            object.raw("temperature", b"0");
+        }
+        let handled = ["max_new_tokens", "return_full_text", "do_sample", "details"];
+        parameters.copy_except(&mut object, &[&handled, TGI_ONLY, dropped]);
+    }
+    let handled = ["model", "stream", "stream_options", "inputs", "parameters"];
+    request.copy_except(&mut object, &[&handled, dropped]);
+    object.end();
+    body
+}
+
+/// Whether the caller asked for the token counts of a stream.
+pub fn asks_for_usage(request: &Members<'_>) -> bool {
+    request
+        .get("stream_options")
+        .and_then(|options| json::member(options, "include_usage"))
+        .is_some_and(|value| value == b"true")
+}

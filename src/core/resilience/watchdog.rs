@@ -1,0 +1,121 @@
+//! Deadlines of one call: for the first token, for a stall, and for the whole.
+//!
+//! A timer that wraps every read would cost more than the read. The watchdog keeps stamps instead;
+//! one timer of the call looks at them now and then ([`Watchdog::check`]), and sets itself for the
+//! next moment that could matter.
+//!
+//! Time that nobody lived through does not count: when the timer is late by more than
+//! [`JUMP`], the tab was frozen or the machine asleep, and every stamp moves with the clock.
+
+use crate::core::ports::Milliseconds;
+
+/// How late the timer may be before the clock is taken to have jumped.
+const JUMP: Milliseconds = 5_000.0;
+
+/// How long after the service has said why it ended its trailing words (usage, `[DONE]`) are awaited.
+const TRAILER: Milliseconds = 5_000.0;
+
+/// The limits of a call, in milliseconds. Infinity switches one off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// From sending to the first visible delta.
+    pub first_token: Milliseconds,
+    /// Between two pieces of the answer; comments (keep-alives) do not count as pieces.
+    pub stall: Milliseconds,
+    /// From the call to its end, everything included.
+    pub total: Milliseconds,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { first_token: 60_000.0, stall: 120_000.0, total: 600_000.0 }
+    }
+}
+
+/// Which limit was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No visible delta in time.
+    FirstToken,
+    /// The answer stood still.
+    Stall,
+    /// The whole call took too long.
+    Total,
+}
+
+/// What a look at the stamps found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Look {
+    /// Nothing is late; look again at this moment.
+    Again(Milliseconds),
+    /// A limit was passed.
+    Expired(Phase),
+    /// The answer had said that it is complete; only its trailing words never came.
+    TrailerMissing,
+}
+
+/// The stamps.
+#[derive(Clone, Debug)]
+pub struct Watchdog {
+    limits: Limits,
+    started: Milliseconds,
+    progress: Milliseconds,
+    shown: bool,
+    finished: bool,
+    planned: Milliseconds,
+}
+
+impl Watchdog {
+    /// Starts the whole call's time.
+    pub fn new(limits: Limits, now: Milliseconds) -> Watchdog {
+        Watchdog { limits, started: now, progress: now, shown: false, finished: false, planned: now }
+    }
+
+    /// A request is sent: its first token is awaited from here.
+    pub fn sent(&mut self, now: Milliseconds) {
+        self.progress = now;
+        self.shown = false;
+        self.finished = false;
+    }
+
+    /// A piece of the answer came.
+    #[inline]
+    pub fn progressed(&mut self, now: Milliseconds, shown: bool, finished: bool) {
+        // Until something is visible, the time since sending counts.
+        if shown || self.shown {
+            self.progress = now;
+        }
+        self.shown |= shown;
+        self.finished |= finished;
+    }
+
+    /// Looks at the stamps. `reading` is whether the call waits for the service; while the caller is
+    /// busy with what it has, only the total runs.
+    pub fn check(&mut self, now: Milliseconds, reading: bool) -> Look {
+        let late = now - self.planned;
+        if late > JUMP {
+            self.started += late;
+            self.progress += late;
+        }
+        if !reading {
+            self.progress = now;
+        }
+        let (limit, phase) = match (self.finished, self.shown) {
+            (true, _) => (TRAILER.min(self.limits.stall), None),
+            (false, false) => (self.limits.first_token, Some(Phase::FirstToken)),
+            (false, true) => (self.limits.stall, Some(Phase::Stall)),
+        };
+        let piece = self.progress + limit;
+        let total = self.started + self.limits.total;
+        if now >= total {
+            return if self.finished { Look::TrailerMissing } else { Look::Expired(Phase::Total) };
+        }
+        if now >= piece {
+            return phase.map_or(Look::TrailerMissing, Look::Expired);
+        }
+        // Once the finish is in sight a look must not sleep through the short wait for the trailer.
+        let next = piece.min(total).min(now + 60_000.0);
+        self.planned = next;
+        Look::Again(next)
+    }
+}

@@ -1,0 +1,136 @@
+//! What one network chunk gives to the reader on the JavaScript side, in one piece.
+//!
+//! A call per token across the boundary costs ten times what the token costs. So a chunk's worth of
+//! output is one stretch of text and a list of marks that cut it.
+
+use super::json::ObjectWriter;
+
+/// What the consumer of a stream asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Want {
+    /// Only the end result.
+    #[default]
+    Nothing = 0,
+    /// The answer's text, deltas of one chunk joined.
+    Text = 1,
+    /// Typed events.
+    Events = 2,
+    /// The service's own chunk objects, as a JSON array per batch.
+    Chunks = 3,
+}
+
+/// Kinds of [`Batch`] marks. The numbers are part of the boundary: `pkg-js/src/stream.ts` has the
+/// same table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Mark {
+    /// Text of the answer.
+    Text = 0,
+    /// Text of the model's reasoning.
+    Reasoning = 1,
+    /// JSON of a `start` event.
+    Start = 2,
+    /// JSON of a `tool-call-start` event.
+    ToolCallStart = 3,
+    /// JSON of a `tool-call-delta` event.
+    ToolCallDelta = 4,
+    /// JSON of a `tool-call` event.
+    ToolCall = 5,
+    /// JSON of a `usage` event.
+    Usage = 6,
+    /// JSON of a `finish` event.
+    Finish = 7,
+}
+
+/// A stretch of UTF-8 and the marks that cut it. Reused from chunk to chunk.
+#[derive(Debug, Default)]
+pub struct Batch {
+    want: Want,
+    text: Vec<u8>,
+    /// Pairs: the kind, and the end in UTF-16 units (what JavaScript slices by).
+    marks: Vec<u32>,
+    units: u32,
+}
+
+impl Batch {
+    /// Chooses what later chunks put in.
+    pub fn set_want(&mut self, want: Want) {
+        self.want = want;
+    }
+
+    /// What the consumer asked for.
+    pub fn want(&self) -> Want {
+        self.want
+    }
+
+    /// Forgets what was taken.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.marks.clear();
+        self.units = 0;
+    }
+
+    /// The text, as UTF-8. With [`Want::Chunks`]: the elements of a JSON array, comma-separated.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The marks; empty unless events are wanted.
+    pub fn marks(&self) -> &[u32] {
+        &self.marks
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.marks.is_empty()
+    }
+
+    /// A piece of the answer or of the reasoning.
+    pub fn delta(&mut self, mark: Mark, text: &[u8]) {
+        match self.want {
+            Want::Text if mark == Mark::Text => self.text.extend_from_slice(text),
+            Want::Events if !text.is_empty() => self.mark(mark, text),
+            _ => {}
+        }
+    }
+
+    /// One of the service's chunks, which must be one JSON value.
+    pub fn chunk(&mut self, json: &[u8]) {
+        if self.want == Want::Chunks {
+            if !self.text.is_empty() {
+                self.text.push(b',');
+            }
+            self.text.extend_from_slice(json);
+        }
+    }
+
+    /// An event other than a delta. `fill` writes its members, and is called only if wanted.
+    pub fn event(&mut self, mark: Mark, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
+        if self.want == Want::Events {
+            let mut json = Vec::new();
+            let mut object = ObjectWriter::new(&mut json);
+            fill(&mut object);
+            object.end();
+            self.mark(mark, &json);
+        }
+    }
+
+    fn mark(&mut self, mark: Mark, text: &[u8]) {
+        self.text.extend_from_slice(text);
+        self.units += utf16_units(text);
+        // Deltas of the same kind that came in one chunk are one event.
+        let joins = matches!(mark, Mark::Text | Mark::Reasoning);
+        if let (true, [.., kind, end]) = (joins, self.marks.as_mut_slice())
+            && *kind == mark as u32
+        {
+            *end = self.units;
+            return;
+        }
+        self.marks.extend_from_slice(&[mark as u32, self.units]);
+    }
+}
+
+/// The length that UTF-8 text has as a JavaScript string.
+fn utf16_units(text: &[u8]) -> u32 {
+    text.iter().map(|&byte| u32::from(byte & 0xc0 != 0x80) + u32::from(byte >= 0xf0)).sum()
+}

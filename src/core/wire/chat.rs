@@ -1,0 +1,527 @@
+//! Chat completions: a whole answer, or a stream of chunks, read into one growing answer.
+//!
+//! The shapes are OpenAI's; the deviations of the services that Hugging Face routes to are many, and
+//! the reader takes them all without asking who sent them.
+
+use super::batch::{Batch, Mark};
+use super::json::{self, Invalid, Kind, ObjectWriter, Reader, Surrogate, Text};
+use super::problem::Problem;
+
+/// The most tool calls that one answer may make.
+pub const MAX_TOOL_CALLS: usize = 1_024;
+/// The longest arguments of one tool call, in bytes.
+pub const MAX_ARGUMENTS_BYTES: usize = 16 * 1024 * 1024;
+/// The most choices (`n`) of one answer.
+const MAX_CHOICES: usize = 128;
+
+/// Why a chunk could not be taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// It is not JSON, or not an object.
+    Invalid,
+    /// It is an error of the service, sent with HTTP status 200.
+    Service(Problem),
+    /// It grew beyond a limit; the words say which.
+    TooLarge(&'static str),
+}
+
+impl From<Invalid> for Fault {
+    fn from(_: Invalid) -> Fault {
+        Fault::Invalid
+    }
+}
+
+/// One tool call, grown from its deltas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolCall {
+    index: Option<u64>,
+    /// The service's id for the call.
+    pub id: Vec<u8>,
+    /// The function's name.
+    pub name: Vec<u8>,
+    /// The arguments: JSON text.
+    pub arguments: Vec<u8>,
+    carry: Surrogate,
+    started: bool,
+}
+
+/// One choice of an answer (`n` > 1 asks for several).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Its number.
+    pub index: u64,
+    /// The answer, UTF-8.
+    pub text: Vec<u8>,
+    /// The reasoning before it, UTF-8.
+    pub reasoning: Vec<u8>,
+    /// The calls it makes.
+    pub tool_calls: Vec<ToolCall>,
+    /// Why it ended, in the service's word; empty while it has not.
+    pub finish_reason: Vec<u8>,
+    text_carry: Surrogate,
+    reasoning_carry: Surrogate,
+}
+
+/// The growing answer.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The service's name for the answer.
+    pub id: Vec<u8>,
+    /// The model that the service says answered.
+    pub model: Vec<u8>,
+    /// The `usage` object as the service wrote it; empty when it has not come.
+    pub usage: Vec<u8>,
+    /// Keep from the consumer the chunk that has no choices but the usage: it was asked for on the
+    /// caller's behalf, and code that reads `choices[0]` does not expect it.
+    pub quiet_usage: bool,
+    /// How many choices were asked for (`n`).
+    pub expected_choices: usize,
+    choices: Vec<Choice>,
+}
+
+/// The parts of a chunk's `delta`, or of a whole answer's `message`, still in place.
+#[derive(Default)]
+struct Delta<'a> {
+    content: Option<Text<'a>>,
+    parts: Option<&'a [u8]>,
+    reasoning: Option<Text<'a>>,
+    tool_calls: Option<&'a [u8]>,
+}
+
+impl Answer {
+    /// Takes one chunk of a stream, or a whole answer, and puts what it brings into `batch`.
+    pub fn take(&mut self, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        let mut json = Reader::new(chunk);
+        if json.kind()? != Kind::Object {
+            return Err(Fault::Invalid);
+        }
+        json.object()?;
+        let mut usage = None;
+        let mut fallback_usage = None;
+        let mut failed = false;
+        let mut no_choices = false;
+        while let Some(key) = json.key()? {
+            match key.raw() {
+                b"choices" if json.kind()? == Kind::Array => {
+                    no_choices = true;
+                    json.array()?;
+                    let mut position = 0;
+                    while json.element()? {
+                        no_choices = false;
+                        if json.kind()? == Kind::Object {
+                            self.take_choice(&mut json, position, batch)?;
+                        } else {
+                            json.skip()?;
+                        }
+                        position += 1;
+                    }
+                }
+                b"usage" => usage = Some(json.skip()?).filter(|usage| usage.starts_with(b"{")),
+                b"x_groq" => fallback_usage = json::member(json.skip()?, "usage"),
+                b"error" => failed |= !matches!(json.skip()?, b"null" | b"\"\"" | b"{}" | b"false"),
+                // Old vLLM sends its errors as `{"object":"error","message":…}`.
+                b"object" => failed |= json.text_or_skip()?.is_some_and(|object| object.is("error")),
+                b"id" if self.id.is_empty() => {
+                    if let Some(id) = json.text_or_skip()? {
+                        self.id = id.to_bytes();
+                    }
+                }
+                b"model" if self.model.is_empty() => {
+                    if let Some(model) = json.text_or_skip()? {
+                        self.model = model.to_bytes();
+                    }
+                }
+                _ => {
+                    json.skip()?;
+                }
+            }
+        }
+        json.end()?;
+        if failed {
+            return Err(Fault::Service(Problem::read(chunk)));
+        }
+        if let Some(usage) = usage.or(fallback_usage) {
+            self.usage.clear();
+            self.usage.extend_from_slice(usage);
+        }
+        if !(self.quiet_usage && no_choices && usage.is_some()) {
+            batch.chunk(chunk);
+        }
+        Ok(())
+    }
+
+    /// The choices so far, in the order in which they appeared.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
+    }
+
+    /// The first choice, which the flat results speak of.
+    pub fn first(&self) -> Option<&Choice> {
+        self.choices.iter().find(|choice| choice.index == 0).or(self.choices.first())
+    }
+
+    /// Whether every choice that began has said why it ended.
+    pub fn is_finished(&self) -> bool {
+        !self.choices.is_empty() && self.choices.iter().all(|choice| !choice.finish_reason.is_empty())
+    }
+
+    /// Whether nothing but trailing words can be missing: every choice that was asked for has ended.
+    /// (llama.cpp sends the second choice, finish and all, before the first one's last words.)
+    pub fn is_all_finished(&self) -> bool {
+        self.is_finished() && self.choices.len() >= self.expected_choices
+    }
+
+    /// Whether the reader of the answer has been shown anything.
+    pub fn has_output(&self) -> bool {
+        self.choices.iter().any(|choice| {
+            !choice.text.is_empty() || !choice.reasoning.is_empty() || !choice.tool_calls.is_empty()
+        })
+    }
+
+    /// Nothing more will come: half characters are given up, tool calls are complete.
+    pub fn settle(&mut self, batch: &mut Batch) {
+        for choice in &mut self.choices {
+            let shown = choice.index == 0;
+            let (text, reasoning) = (choice.text.len(), choice.reasoning.len());
+            choice.text_carry.flush(&mut choice.text);
+            choice.reasoning_carry.flush(&mut choice.reasoning);
+            if shown {
+                batch.delta(Mark::Reasoning, choice.reasoning.get(reasoning..).unwrap_or_default());
+                batch.delta(Mark::Text, choice.text.get(text..).unwrap_or_default());
+            }
+            for (position, call) in choice.tool_calls.iter_mut().enumerate() {
+                call.carry.flush(&mut call.arguments);
+                if shown {
+                    batch.event(Mark::ToolCall, |event| {
+                        event.integer("index", position as u64);
+                        call.write(event.key("toolCall"));
+                    });
+                }
+            }
+        }
+    }
+
+    fn take_choice<'a>(
+        &mut self,
+        json: &mut Reader<'a>,
+        position: u64,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let mut index = position;
+        let mut delta = Delta::default();
+        let mut has_delta = false;
+        let mut text = None;
+        let mut finish_reason = None;
+        json.object()?;
+        while let Some(key) = json.key()? {
+            match key.raw() {
+                b"delta" | b"message" if json.kind()? == Kind::Object => {
+                    has_delta = true;
+                    read_delta(json, &mut delta)?;
+                }
+                b"index" => index = json::as_number(json.skip()?).map_or(index, |index| index as u64),
+                b"finish_reason" => finish_reason = json.text_or_skip()?,
+                b"text" => text = json.text_or_skip()?,
+                _ => {
+                    json.skip()?;
+                }
+            }
+        }
+        // Together repeats the delta's content in `text`; alone it is a text completion's.
+        if !has_delta {
+            delta.content = text;
+        }
+        self.apply(index, &delta, finish_reason, batch)
+    }
+
+    fn apply(
+        &mut self,
+        index: u64,
+        delta: &Delta<'_>,
+        finish_reason: Option<Text<'_>>,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let at = match self.choices.iter().position(|choice| choice.index == index) {
+            Some(at) => at,
+            None if self.choices.len() >= MAX_CHOICES => return Err(Fault::TooLarge("choices")),
+            None => {
+                self.choices.push(Choice { index, ..Choice::default() });
+                self.choices.len() - 1
+            }
+        };
+        let Some(choice) = self.choices.get_mut(at) else { return Ok(()) };
+        if let Some(reasoning) = delta.reasoning {
+            choice.add_reasoning(reasoning, batch);
+        }
+        if let Some(content) = delta.content {
+            choice.add_text(content, batch);
+        }
+        if let Some(parts) = delta.parts {
+            choice.add_parts(parts, batch)?;
+        }
+        if let Some(tool_calls) = delta.tool_calls {
+            choice.add_tool_calls(tool_calls, batch)?;
+        }
+        if let Some(reason) = finish_reason.filter(|reason| !reason.is_empty()) {
+            choice.finish_reason = reason.to_bytes();
+        }
+        Ok(())
+    }
+}
+
+/// A whole answer as the one chunk that a stream would have brought: each choice's `message` is its
+/// `delta`. `None` when it is not such an answer.
+pub fn as_chunk(document: &[u8]) -> Option<Vec<u8>> {
+    let mut chunk = Vec::with_capacity(document.len() + 16);
+    let mut object = ObjectWriter::new(&mut chunk);
+    let mut json = Reader::new(document);
+    json.object().ok()?;
+    while let Some(key) = json.key().ok()? {
+        let value = json.skip().ok()?;
+        if key.is("object") {
+            object.text("object", b"chat.completion.chunk");
+        } else if key.is("choices") && value.starts_with(b"[") {
+            let out = object.key("choices");
+            out.push(b'[');
+            let mut choices = Reader::new(value);
+            choices.array().ok()?;
+            let mut first = true;
+            while choices.element().ok()? {
+                let choice = choices.skip().ok()?;
+                if !std::mem::take(&mut first) {
+                    out.push(b',');
+                }
+                if !choice.starts_with(b"{") {
+                    out.extend_from_slice(choice);
+                    continue;
+                }
+                let mut members = Reader::new(choice);
+                members.object().ok()?;
+                let mut copy = ObjectWriter::new(out);
+                while let Some(key) = members.key().ok()? {
+                    let name = if key.is("message") { "delta" } else { std::str::from_utf8(key.raw()).ok()? };
+                    copy.raw_key(name, members.skip().ok()?);
+                }
+                copy.end();
+            }
+            out.push(b']');
+        } else {
+            object.raw_key(std::str::from_utf8(key.raw()).ok()?, value);
+        }
+    }
+    object.end();
+    Some(chunk)
+}
+
+fn read_delta<'a>(json: &mut Reader<'a>, delta: &mut Delta<'a>) -> Result<(), Fault> {
+    json.object()?;
+    while let Some(key) = json.key()? {
+        match key.raw() {
+            b"content" => match json.kind()? {
+                Kind::String => delta.content = Some(json.text()?),
+                Kind::Array => delta.parts = Some(json.skip()?),
+                _ => {
+                    json.skip()?;
+                }
+            },
+            // The same words under several names are sent once: the first that has any counts.
+            b"reasoning" | b"reasoning_content" | b"reasoning_text" => {
+                let text = json.text_or_skip()?.filter(|text| !text.is_empty());
+                delta.reasoning = delta.reasoning.or(text);
+            }
+            b"tool_calls" => {
+                let calls = json.skip()?;
+                delta.tool_calls = (calls != b"null").then_some(calls);
+            }
+            _ => {
+                json.skip()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Choice {
+    fn shown(&self) -> bool {
+        self.index == 0
+    }
+
+    fn add_text(&mut self, text: Text<'_>, batch: &mut Batch) {
+        let from = self.text.len();
+        text.append_to(&mut self.text, &mut self.text_carry);
+        if self.shown() {
+            batch.delta(Mark::Text, self.text.get(from..).unwrap_or_default());
+        }
+    }
+
+    fn add_reasoning(&mut self, text: Text<'_>, batch: &mut Batch) {
+        let from = self.reasoning.len();
+        text.append_to(&mut self.reasoning, &mut self.reasoning_carry);
+        if self.shown() {
+            batch.delta(Mark::Reasoning, self.reasoning.get(from..).unwrap_or_default());
+        }
+    }
+
+    /// Content as a list of parts: `{"type":"text","text":…}`, and Mistral's
+    /// `{"type":"thinking","thinking":[{"type":"text","text":…}]}`.
+    fn add_parts(&mut self, parts: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        let mut json = Reader::new(parts);
+        json.array()?;
+        while json.element()? {
+            let part = json.skip()?;
+            if let Some(text) = json::as_text(part) {
+                self.add_text(text, batch);
+            } else if let Some(text) = json::member(part, "text").and_then(json::as_text) {
+                self.add_text(text, batch);
+            } else if let Some(thinking) = json::member(part, "thinking") {
+                if let Some(text) = json::as_text(thinking) {
+                    self.add_reasoning(text, batch);
+                    continue;
+                }
+                let mut json = Reader::new(thinking);
+                if json.array().is_err() {
+                    continue;
+                }
+                while json.element()? {
+                    if let Some(text) = json::member(json.skip()?, "text").and_then(json::as_text) {
+                        self.add_reasoning(text, batch);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_tool_calls(&mut self, calls: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        // Old TGI sends one object where the list should be.
+        if calls.starts_with(b"{") {
+            return self.add_tool_call(calls, batch);
+        }
+        let mut json = Reader::new(calls);
+        if json.array().is_err() {
+            return Ok(());
+        }
+        while json.element()? {
+            let call = json.skip()?;
+            if call.starts_with(b"{") {
+                self.add_tool_call(call, batch)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_tool_call(&mut self, call: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        let index = json::member(call, "index").and_then(json::as_number).map(|index| index as u64);
+        let text = |object: Option<&[u8]>, name| {
+            object
+                .and_then(|object| json::member(object, name))
+                .and_then(json::as_text)
+                .map(|text| text.to_bytes())
+                .unwrap_or_default()
+        };
+        let function = json::member(call, "function");
+        let id = text(Some(call), "id");
+        let name = text(function, "name");
+        let position = self.find_tool_call(index, &id)?;
+        let shown = self.shown();
+        let Some(call) = self.tool_calls.get_mut(position) else { return Ok(()) };
+        // A continuation may repeat the id and name, or send them empty: what is set stays.
+        if call.id.is_empty() {
+            call.id = id;
+        }
+        if call.name.is_empty() {
+            call.name = name;
+        }
+        let from = call.arguments.len();
+        let arguments = function.and_then(|function| json::member(function, "arguments"));
+        match arguments.map(|arguments| (json::as_text(arguments), arguments)) {
+            Some((Some(text), _)) => text.append_to(&mut call.arguments, &mut call.carry),
+            // Arguments as an object, whole: old TGI, Ollama-like servers.
+            Some((None, object)) if call.arguments.is_empty() => call.arguments.extend_from_slice(object),
+            _ => {}
+        }
+        if call.arguments.len() > MAX_ARGUMENTS_BYTES {
+            return Err(Fault::TooLarge("tool-call arguments"));
+        }
+        if shown {
+            if !call.started && !call.name.is_empty() {
+                call.started = true;
+                batch.event(Mark::ToolCallStart, |event| {
+                    event.integer("index", position as u64).text("id", &call.id).text("name", &call.name);
+                });
+            }
+            let delta = call.arguments.get(from..).unwrap_or_default();
+            if !delta.is_empty() {
+                batch.event(Mark::ToolCallDelta, |event| {
+                    event
+                        .integer("index", position as u64)
+                        .text("id", &call.id)
+                        .text("name", &call.name)
+                        .text("arguments", delta);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Which call a delta continues. The index decides, unless a new id says that the server counts
+    /// every parallel call as 0; without an index, the id, and without both, the last call.
+    fn find_tool_call(&mut self, index: Option<u64>, id: &[u8]) -> Result<usize, Fault> {
+        let by_id = || {
+            (!id.is_empty()).then(|| self.tool_calls.iter().rposition(|call| call.id == id)).flatten()
+        };
+        let found = match index {
+            Some(_) => self.tool_calls.iter().rposition(|call| call.index == index).filter(|&position| {
+                let known = self.tool_calls.get(position).map_or(&[][..], |call| &call.id);
+                id.is_empty() || known.is_empty() || known == id
+            }),
+            None if id.is_empty() => self.tool_calls.len().checked_sub(1),
+            None => None,
+        };
+        if let Some(position) = found.or_else(by_id) {
+            return Ok(position);
+        }
+        if self.tool_calls.len() >= MAX_TOOL_CALLS {
+            return Err(Fault::TooLarge("tool calls"));
+        }
+        self.tool_calls.push(ToolCall { index, ..ToolCall::default() });
+        Ok(self.tool_calls.len() - 1)
+    }
+
+    /// The reason in the words that every service's reason is brought to.
+    pub fn normalised_finish_reason(&self) -> &'static str {
+        match self.finish_reason.as_slice() {
+            // TGI says `stop` although it made calls.
+            b"stop" | b"eos" | b"eos_token" | b"stop_sequence" | b"end_turn" | b"complete" | b"COMPLETE" => {
+                if self.tool_calls.is_empty() { "stop" } else { "tool_calls" }
+            }
+            b"length" | b"max_tokens" | b"model_length" => "length",
+            b"tool_calls" | b"function_call" | b"tool_use" => "tool_calls",
+            b"content_filter" | b"safety" => "content_filter",
+            _ => "other",
+        }
+    }
+
+    /// The choice's tool calls as a JSON array in the shape of the wire.
+    pub fn write_tool_calls(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (position, call) in self.tool_calls.iter().enumerate() {
+            if position > 0 {
+                out.push(b',');
+            }
+            call.write(out);
+        }
+        out.push(b']');
+    }
+}
+
+impl ToolCall {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut call = ObjectWriter::new(out);
+        call.text("id", &self.id).text("type", b"function");
+        let mut function = ObjectWriter::new(call.key("function"));
+        function.text("name", &self.name).text("arguments", &self.arguments);
+        function.end();
+        call.end();
+    }
+}

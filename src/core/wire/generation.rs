@@ -1,0 +1,232 @@
+//! Text generation: TGI's own protocol and OpenAI completions, read into one shape.
+//!
+//! Whatever the server speaks, a reader of the stream gets TGI token events
+//! (`{ index, token: { id, text, logprob, special }, generated_text, details }`), and a whole answer
+//! is `{ generated_text, details? }`. Which of the two a message is, its members say.
+
+use super::batch::{Batch, Mark, Want};
+use super::chat::{self, Fault};
+use super::json::{self, Kind, ObjectWriter, Reader, Surrogate};
+use super::problem::Problem;
+
+/// The growing text.
+#[derive(Debug, Default)]
+pub struct Generation {
+    /// What the OpenAI shape brought.
+    completion: chat::Answer,
+    scratch: Batch,
+    /// The text of TGI's ordinary tokens.
+    text: Vec<u8>,
+    carry: Surrogate,
+    /// TGI's own final text, which ends its stream.
+    generated_text: Option<Vec<u8>>,
+    details: Vec<u8>,
+    /// Token events passed on.
+    events: u64,
+    /// A whole TGI answer as the server wrote it, unwrapped from its array.
+    whole: Vec<u8>,
+}
+
+/// The members of a message that matter, in place.
+#[derive(Default)]
+struct Message<'a> {
+    token: Option<&'a [u8]>,
+    generated_text: Option<&'a [u8]>,
+    details: Option<&'a [u8]>,
+    choices: bool,
+    failed: bool,
+}
+
+impl Generation {
+    /// Takes one event of a stream, or a whole answer, and puts what it brings into `batch`.
+    pub fn take(&mut self, message: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        let mut json = Reader::new(message);
+        if json.kind()? == Kind::Array {
+            // `POST /` of TGI and the Hub's toolkit answer with an array of one.
+            json.array()?;
+            let first = if json.element()? { json.skip()? } else { return Err(Fault::Invalid) };
+            while json.element()? {
+                json.skip()?;
+            }
+            json.end()?;
+            return self.take(first, batch);
+        }
+        let parts = read(message)?;
+        if parts.choices {
+            return self.take_completion(message, batch);
+        }
+        if parts.failed {
+            return Err(Fault::Service(Problem::read(message)));
+        }
+        if let Some(token) = parts.token {
+            self.take_token(token, batch);
+            self.events += 1;
+            batch.chunk(message);
+        } else if parts.generated_text.is_some() {
+            self.whole.clear();
+            self.whole.extend_from_slice(message);
+        } else {
+            // A keep-alive `{}`, or something that is neither protocol: nothing to show.
+            return Ok(());
+        }
+        if let Some(text) = parts.generated_text.and_then(json::as_text) {
+            let text = text.to_bytes();
+            if parts.token.is_none() {
+                // The whole answer where a stream was asked for: one event, nothing lost.
+                self.text.extend_from_slice(&text);
+                batch.delta(Mark::Text, &text);
+                self.show(batch, &text, Some(&text), parts.details.unwrap_or(b"null"));
+            }
+            self.generated_text = Some(text);
+        }
+        if let Some(details) = parts.details {
+            self.details.clear();
+            self.details.extend_from_slice(details);
+        }
+        Ok(())
+    }
+
+    fn take_token(&mut self, token: &[u8], batch: &mut Batch) {
+        let special = json::member(token, "special") == Some(b"true");
+        let text = json::member(token, "text").and_then(json::as_text);
+        if let Some(text) = text.filter(|_| !special) {
+            let from = self.text.len();
+            text.append_to(&mut self.text, &mut self.carry);
+            batch.delta(Mark::Text, self.text.get(from..).unwrap_or_default());
+        }
+    }
+
+    fn take_completion(&mut self, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        let from = self.completion_text().len();
+        if batch.want() == Want::Text {
+            return self.completion.take(chunk, batch);
+        }
+        self.completion.take(chunk, &mut self.scratch)?;
+        let delta = self.completion_text().get(from..).unwrap_or_default().to_vec();
+        if !delta.is_empty() {
+            self.show(batch, &delta, None, b"null");
+        }
+        Ok(())
+    }
+
+    fn completion_text(&self) -> &[u8] {
+        self.completion.first().map_or(&[], |choice| &choice.text)
+    }
+
+    /// Whether the answer has said that it is over.
+    pub fn is_finished(&self) -> bool {
+        self.generated_text.is_some() || self.completion.is_finished()
+    }
+
+    /// Whether TGI's closing event has come: nothing follows it.
+    pub fn text_is_final(&self) -> bool {
+        self.generated_text.is_some()
+    }
+
+    /// Whether the reader of the answer has been shown anything.
+    pub fn has_output(&self) -> bool {
+        self.events > 0 || self.completion.has_output()
+    }
+
+    /// Nothing more will come. An OpenAI stream gets the closing event that TGI's has.
+    pub fn settle(&mut self, batch: &mut Batch) {
+        self.completion.settle(&mut self.scratch);
+        self.carry.flush(&mut self.text);
+        if self.generated_text.is_none() && self.completion.is_finished() {
+            let text = self.completion_text().to_vec();
+            let mut details = Vec::new();
+            self.write_completion_details(&mut details);
+            self.show(batch, &[], Some(&text), &details);
+        }
+    }
+
+    /// The text, complete or as far as it came.
+    pub fn text(&self) -> &[u8] {
+        match &self.generated_text {
+            Some(text) => text,
+            None if self.completion.choices().is_empty() => &self.text,
+            None => self.completion_text(),
+        }
+    }
+
+    /// The model that the service says answered; empty when it does not say.
+    pub fn model(&self) -> &[u8] {
+        &self.completion.model
+    }
+
+    /// The `usage` object as the service wrote it; empty when it has not come.
+    pub fn usage(&self) -> &[u8] {
+        &self.completion.usage
+    }
+
+    /// `{ "generated_text", "details"? }`. A whole TGI answer keeps every member that it came with.
+    pub fn write_output(&self, out: &mut Vec<u8>) {
+        if !self.whole.is_empty() {
+            out.extend_from_slice(&self.whole);
+            return;
+        }
+        let mut output = ObjectWriter::new(out);
+        output.text("generated_text", self.text());
+        if self.completion.is_finished() {
+            self.write_completion_details(output.key("details"));
+        } else if !self.details.is_empty() {
+            output.raw("details", &self.details);
+        }
+        output.end();
+    }
+
+    fn write_completion_details(&self, out: &mut Vec<u8>) {
+        let reason = self.completion.first().map_or(&[][..], |choice| &choice.finish_reason);
+        let tokens = json::member(&self.completion.usage, "completion_tokens");
+        let mut details = ObjectWriter::new(out);
+        details
+            .text("finish_reason", reason)
+            .raw("generated_tokens", tokens.unwrap_or(b"null"))
+            .raw("seed", b"null");
+        details.end();
+    }
+
+    /// A token event in TGI's shape, from a server that has none: the id and probability are not
+    /// known, and `null` says so. The closing event brings no text; its token counts as special.
+    fn show(&mut self, batch: &mut Batch, text: &[u8], whole: Option<&[u8]>, details: &[u8]) {
+        self.events += 1;
+        if batch.want() != Want::Chunks {
+            return;
+        }
+        let mut json = Vec::new();
+        let mut event = ObjectWriter::new(&mut json);
+        event.integer("index", self.events);
+        let mut token = ObjectWriter::new(event.key("token"));
+        token.raw("id", b"null").text("text", text).raw("logprob", b"null");
+        token.bool("special", text.is_empty());
+        token.end();
+        match whole {
+            Some(whole) => event.text("generated_text", whole),
+            None => event.raw("generated_text", b"null"),
+        };
+        event.raw("details", details);
+        event.end();
+        batch.chunk(&json);
+    }
+}
+
+fn read(message: &[u8]) -> Result<Message<'_>, Fault> {
+    let mut json = Reader::new(message);
+    json.object()?;
+    let mut parts = Message::default();
+    while let Some(key) = json.key()? {
+        let value = json.skip()?;
+        let present = (value != b"null").then_some(value);
+        match key.raw() {
+            b"token" => parts.token = present,
+            b"generated_text" => parts.generated_text = present,
+            b"details" => parts.details = present,
+            b"choices" => parts.choices = value.starts_with(b"["),
+            b"error" => parts.failed |= present.is_some(),
+            b"object" => parts.failed |= value == b"\"error\"",
+            _ => {}
+        }
+    }
+    json.end()?;
+    Ok(parts)
+}

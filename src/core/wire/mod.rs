@@ -1,0 +1,11 @@
+//! The bytes of the services: server-sent events, JSON, chat and generation answers, error bodies.
+//!
+//! Each reader is incremental and owns what it has not understood yet, so the bytes may be cut
+//! anywhere.
+
+pub mod batch;
+pub mod chat;
+pub mod generation;
+pub mod json;
+pub mod problem;
+pub mod sse;

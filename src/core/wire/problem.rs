@@ -1,0 +1,186 @@
+//! The error bodies of the services: a dozen shapes, one message.
+
+use super::json::{self, Kind, Reader};
+
+/// The longest message that is passed on, in bytes.
+const MAX_MESSAGE: usize = 2_000;
+
+/// What a service said went wrong.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Problem {
+    /// Its words, without markup. Empty when it said nothing that a person could read.
+    pub message: String,
+    /// Its own code (`model_not_supported`, `overloaded`, `40301`), as text. Empty when there is none.
+    pub code: String,
+    /// How long it asked to wait, in milliseconds: the `estimated_time` of a loading model.
+    pub wait: Option<f64>,
+}
+
+impl Problem {
+    /// Reads the body of an HTTP error, or an error object found in a stream.
+    pub fn read(body: &[u8]) -> Problem {
+        let body = body.trim_ascii();
+        if json::is_valid(body) {
+            match Reader::new(body).kind() {
+                Ok(Kind::Object) => return Problem::from_object(body),
+                Ok(Kind::String) => return Problem { message: plain(body), ..Problem::default() },
+                // FastAPI and a few gateways answer with a list of problems.
+                Ok(Kind::Array) => return Problem { message: list(body), ..Problem::default() },
+                _ => {}
+            }
+        }
+        // Plain text (axum, `404: Not Found`), unless it is a page.
+        Problem { message: presentable(body), ..Problem::default() }
+    }
+
+    fn from_object(body: &[u8]) -> Problem {
+        let error = json::member(body, "error");
+        let detail = json::member(body, "detail");
+        let inner = error.filter(|value| value.starts_with(b"{"));
+        let member = |name| json::member(body, name);
+        let message = [
+            error.filter(|value| value.starts_with(b"\"")).map(|value| {
+                let mut message = plain(value);
+                let description = member("error_description").map(plain).unwrap_or_default();
+                if !description.is_empty() {
+                    message.push_str(": ");
+                    message.push_str(&description);
+                }
+                message
+            }),
+            inner.and_then(|error| json::member(error, "message")).map(words),
+            inner.and_then(|error| json::member(error, "error")).map(words),
+            error.filter(|value| value.starts_with(b"[")).map(list),
+            member("message").map(words),
+            detail.map(words),
+            member("error_description").map(words),
+            member("errors").map(words),
+            member("title").map(words),
+        ]
+        .into_iter()
+        .flatten()
+        .find(|message| !message.is_empty());
+        let code = [
+            inner.and_then(|error| json::member(error, "code")),
+            member("code"),
+            member("error_type"),
+            inner.and_then(|error| json::member(error, "type")),
+            member("type"),
+        ]
+        .into_iter()
+        .flatten()
+        .map(scalar)
+        .find(|code| !code.is_empty());
+        let wait = member("estimated_time").and_then(json::as_number);
+        Problem {
+            message: message.unwrap_or_default(),
+            code: code.unwrap_or_default(),
+            wait: wait.filter(|wait| *wait >= 0.0).map(|seconds| seconds * 1000.0),
+        }
+    }
+}
+
+/// The words in a value of unknown shape: a string, an object that holds one, or a list of these.
+fn words(value: &[u8]) -> String {
+    match value.first() {
+        Some(b'"') => plain(value),
+        Some(b'[') => list(value),
+        Some(b'{') => entry(value),
+        _ => String::new(),
+    }
+}
+
+fn list(value: &[u8]) -> String {
+    let mut json = Reader::new(value);
+    let mut message = String::new();
+    if json.array().is_ok() {
+        while let Ok(true) = json.element() {
+            let Ok(item) = json.skip() else { break };
+            let item = match item.first() {
+                Some(b'"') => plain(item),
+                Some(b'{') => entry(item),
+                _ => continue,
+            };
+            if !message.is_empty() && !item.is_empty() {
+                message.push_str("; ");
+            }
+            message.push_str(&item);
+        }
+    }
+    message
+}
+
+/// `{ "msg", "loc": ["body", "messages", 0] }` of FastAPI, `{ "message" }`, `{ "error" }`.
+fn entry(object: &[u8]) -> String {
+    let text = ["msg", "message", "error", "detail"]
+        .into_iter()
+        .filter_map(|name| json::member(object, name))
+        .map(plain)
+        .find(|text| !text.is_empty())
+        .unwrap_or_default();
+    let mut place = String::new();
+    if let Some(location) = json::member(object, "loc") {
+        let mut json = Reader::new(location);
+        if json.array().is_ok() {
+            while let Ok(true) = json.element() {
+                let Ok(step) = json.skip() else { break };
+                if !place.is_empty() {
+                    place.push('.');
+                }
+                place.push_str(&scalar(step));
+            }
+        }
+    }
+    if place.is_empty() || text.is_empty() {
+        return text;
+    }
+    place.push_str(": ");
+    place.push_str(&text);
+    place
+}
+
+/// A string's characters, or a number as it is written.
+fn scalar(value: &[u8]) -> String {
+    match value.first() {
+        Some(b'"') => plain(value),
+        Some(b'-' | b'0'..=b'9') => String::from_utf8_lossy(value).into_owned(),
+        _ => String::new(),
+    }
+}
+
+fn plain(value: &[u8]) -> String {
+    json::as_text(value).map(|text| presentable(&text.to_bytes())).unwrap_or_default()
+}
+
+/// Text fit for an error message: no markup, no control characters, bounded. A page gives nothing.
+pub fn presentable(text: &[u8]) -> String {
+    let text = text.trim_ascii();
+    if looks_like_markup(text) {
+        return String::new();
+    }
+    let mut clean = Vec::with_capacity(text.len().min(MAX_MESSAGE));
+    json::append_utf8(&mut clean, text.get(..MAX_MESSAGE).unwrap_or(text));
+    let mut message = String::from_utf8(clean).unwrap_or_default();
+    // A cut in the middle of a character has left a replacement character.
+    if text.len() > MAX_MESSAGE {
+        while message.ends_with(char::REPLACEMENT_CHARACTER) {
+            message.pop();
+        }
+        message.push('…');
+    }
+    message.retain(|character| character == '\n' || !character.is_control());
+    message
+}
+
+/// Whether bytes are a page (HTML or XML) rather than words or JSON.
+pub fn looks_like_markup(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let begins = |prefix: &[u8]| {
+        text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let holds = |word: &[u8]| {
+        text.windows(word.len()).take(4_096).any(|part| part.eq_ignore_ascii_case(word))
+    };
+    begins(b"<!doctype") || begins(b"<html") || begins(b"<?xml") || begins(b"<head")
+        || begins(b"<body") || begins(b"<!--") || holds(b"<html") || holds(b"</body>")
+}

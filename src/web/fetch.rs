@@ -1,0 +1,118 @@
+//! `fetch`: a request out, the head of its answer in, and small bodies read at once.
+
+use gloo_net::http::{Headers, Response};
+use js_sys::{Function, Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, ReadableStreamDefaultReader, RequestInit};
+
+use super::global;
+use crate::core::engine::attempt::{Head, HttpRequest};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = fetch)]
+    fn global_fetch(url: &str, init: &RequestInit) -> Result<JsValue, JsValue>;
+}
+
+/// Where services put their name for a request, in order of preference.
+const REQUEST_ID_HEADERS: [&str; 5] =
+    ["x-request-id", "inference-id", "x-amzn-trace-id", "x-amz-cf-id", "cf-ray"];
+
+/// Sends a request with the caller's `fetch`, or the global one. It is called with a URL and an init
+/// object, not with a `Request`: that is what functions written to stand in for `fetch` expect.
+pub fn send(
+    request: &HttpRequest,
+    signal: &AbortSignal,
+    fetch: Option<&Function>,
+) -> Result<Promise, JsValue> {
+    let headers = Headers::new();
+    for (name, value) in &request.headers {
+        headers.set(name, value);
+    }
+    if let Some(credential) = &request.credential {
+        let mut value = String::from("Bearer ");
+        value.push_str(credential.expose());
+        headers.set("authorization", &value);
+    }
+    let init = RequestInit::new();
+    init.set_method(request.method);
+    init.set_headers(&headers.into_raw());
+    init.set_signal(Some(signal));
+    if let Some(body) = &request.body {
+        init.set_body(&JsValue::from_str(std::str::from_utf8(body).unwrap_or_default()));
+    }
+    let answer = match fetch {
+        Some(fetch) => fetch.call2(&JsValue::UNDEFINED, &JsValue::from_str(&request.url), &init)?,
+        None => global_fetch(&request.url, &init)?,
+    };
+    Ok(Promise::resolve(&answer))
+}
+
+/// The answer as a `Response`, when it is one or acts like one. What a caller's `fetch` returns may
+/// come from another realm or be made by hand, so it is judged by what it has.
+pub fn as_response(answer: JsValue) -> Result<web_sys::Response, JsValue> {
+    let get = |object: &JsValue, name: &str| Reflect::get(object, &JsValue::from_str(name)).ok();
+    let has_status = get(&answer, "status").is_some_and(|status| status.as_f64().is_some());
+    let headers = get(&answer, "headers").filter(JsValue::is_object);
+    let has_headers =
+        headers.and_then(|headers| get(&headers, "get")).is_some_and(|getter| getter.is_function());
+    if has_status && has_headers {
+        return Ok(answer.unchecked_into());
+    }
+    Err(js_sys::TypeError::new("fetch did not return a Response").into())
+}
+
+/// What the head of an answer says.
+pub fn head(response: &web_sys::Response) -> Head {
+    let response = Response::from(Clone::clone(response));
+    let headers = response.headers();
+    let get = |name: &str| headers.get(name).unwrap_or_default();
+    Head {
+        status: response.status(),
+        content_type: get("content-type").to_ascii_lowercase(),
+        request_id: REQUEST_ID_HEADERS.into_iter().find_map(|name| headers.get(name)).unwrap_or_default(),
+        provider: get("x-inference-provider"),
+    }
+}
+
+/// Reads a body of at most `limit` bytes; what is beyond is cut off. A body that breaks is as long as
+/// it came. Gives up when `interrupted` resolves.
+pub async fn read_whole(
+    response: &web_sys::Response,
+    limit: usize,
+    interrupted: &Promise,
+) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let has_reader = response.body().filter(|body| {
+        Reflect::get(body, &JsValue::from_str("getReader")).is_ok_and(|getter| getter.is_function())
+    });
+    let Some(body) = has_reader else {
+        // No stream to read (a hand-made answer, or a platform without them): all or nothing.
+        let text = JsFuture::from(race(response.text().ok()?, interrupted)).await.ok()?;
+        return text.as_string().map(String::into_bytes);
+    };
+    let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
+    loop {
+        let Ok(result) = JsFuture::from(race(reader.read(), interrupted)).await else { break };
+        if result.is_undefined() {
+            global::forget(reader.cancel());
+            return None;
+        }
+        let value = Reflect::get(&result, &JsValue::from_str("value")).unwrap_or_default();
+        let Some(chunk) = value.dyn_ref::<Uint8Array>() else { break };
+        bytes.extend_from_slice(&chunk.to_vec());
+        if bytes.len() >= limit {
+            bytes.truncate(limit);
+            global::forget(reader.cancel());
+            break;
+        }
+    }
+    Some(bytes)
+}
+
+/// The first of the two to settle. `interrupted` resolves to `undefined`, which `fetch` and `read`
+/// never do.
+pub fn race(promise: Promise, interrupted: &Promise) -> Promise {
+    Promise::race(&js_sys::Array::of2(&promise, interrupted))
+}
