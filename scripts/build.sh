@@ -10,6 +10,9 @@ wasm=target/wasm32-unknown-unknown/release/hf_inference_wasm.wasm
 glue=target/glue
 dist=pkg-js/dist
 
+# No path of the machine that built it ends up in the module.
+export RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$PWD=."
+
 say "core → WebAssembly"
 if [ -f target/setup/debian-rust ]; then
   # Stable Rust had no WebAssembly target to give: Debian's compiler builds its own standard library.
@@ -19,14 +22,16 @@ else
   cargo build --locked --release --target wasm32-unknown-unknown
 fi
 
+unset RUSTFLAGS
 say "glue"
 cargo build --locked --quiet --manifest-path scripts/bindgen/Cargo.toml --target-dir target/bindgen
 rm -rf "$glue"
 target/bindgen/debug/bindgen "$wasm" "$glue"
 
 say "optimised module"
+# Compressed, a function called once is smaller apart than inlined.
 # The features are named: with --all-features it emits code that Node 20 refuses.
-pkg-js/node_modules/.bin/wasm-opt -Oz --strip-debug --strip-producers \
+pkg-js/node_modules/.bin/wasm-opt -Oz --one-caller-inline-max-function-size=20 --strip-debug --strip-producers \
   --enable-bulk-memory --enable-bulk-memory-opt --enable-reference-types --enable-sign-ext \
   --enable-nontrapping-float-to-int --enable-mutable-globals --enable-multivalue \
   "$glue/hf_inference_wasm_bg.wasm" -o "$glue/optimised.wasm"
@@ -34,7 +39,9 @@ pkg-js/node_modules/.bin/wasm-opt -Oz --strip-debug --strip-producers \
 say "TypeScript → $dist"
 rm -rf "$dist"
 pkg-js/node_modules/.bin/tsc -p pkg-js
-cp "$glue/hf_inference_wasm.js" "$glue/hf_inference_wasm.d.ts" "$dist/"
+# Files of types alone leave empty scripts behind.
+rm "$dist"/types/*.js "$dist"/types/*.js.map
+cp "$glue/hf_inference_wasm.js" "$dist/"
 cp "$glue/optimised.wasm" "$dist/hf_inference_wasm_bg.wasm"
 node --input-type=module -e '
   import { readFileSync, writeFileSync } from "node:fs";

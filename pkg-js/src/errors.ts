@@ -273,7 +273,7 @@ function describe(facts: ErrorFacts): string {
     case "unknown_shape":
       return `${whom} answered with JSON that is not an answer: is the URL right?`;
     case "refused":
-      return `${whom} refused the request (HTTP ${facts.status})${said}`;
+      return `${whom} ${facts.kind === "Server" ? "could not answer" : "refused the request"} (HTTP ${facts.status})${said}`;
     default:
       return facts.kind === "ResponseTooLarge"
         ? `The answer of ${whom} has too many or too large parts (${facts.reason})`

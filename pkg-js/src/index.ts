@@ -9,7 +9,7 @@ export { ChatStream, GenerationStream } from "./stream.js";
 export type { AssistantMessage, ChatEvent, ChatFinal, ChatFinalChoice, GenerationFinal } from "./stream.js";
 export { init } from "./instance.js";
 export type { ModuleSource } from "./instance.js";
-export type { AccessToken, CallOptions, ClientOptions, RequestOptions, TimeoutOptions } from "./options.js";
+export type { AccessToken, CallOptions, ClientOptions, HeadersLike, RequestOptions, TimeoutOptions } from "./options.js";
 export {
   AuthenticationError,
   InferenceError,

@@ -9,7 +9,10 @@ import * as glue from "./hf_inference_wasm.js";
 import { InternalError } from "./errors.js";
 
 /** What the module can be loaded from. */
-export type ModuleSource = URL | string | Response | BufferSource | WebAssembly.Module;
+export type ModuleSource = URL | string | Response | ArrayBuffer | ArrayBufferView | CompiledModule;
+
+/** `WebAssembly.Module`, for those who compile with the library that has it. */
+type CompiledModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer Module } } } ? Module : never;
 
 let source: () => ModuleSource | Promise<ModuleSource> = () => {
   throw new InternalError("internal", "No entry of the package was imported");
@@ -63,7 +66,7 @@ async function load(from: ModuleSource | undefined): Promise<void> {
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       place = response;
     }
-    await glue.default({ module_or_path: place });
+    await glue.default({ module_or_path: place as Response | BufferSource | WebAssembly.Module });
     loaded = true;
   } catch (cause) {
     const where = place instanceof URL || typeof place === "string" ? ` from ${String(place)}` : "";
@@ -137,4 +140,5 @@ export function readMarks(): Uint32Array {
   return words!.subarray(at, at + words![outputAt + 3]!);
 }
 
-export { glue };
+/** @internal */
+export * as glue from "./hf_inference_wasm.js";

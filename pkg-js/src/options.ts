@@ -3,6 +3,9 @@
 /** An access token, or a function that gives one (asked again for each call). */
 export type AccessToken = string | (() => string | undefined | null | Promise<string | undefined | null>);
 
+/** Headers in any of the forms that `new Headers()` takes. */
+export type HeadersLike = Headers | Iterable<readonly [string, string]> | Readonly<Record<string, string>>;
+
 /** Limits in milliseconds; `Infinity` switches one off. */
 export interface TimeoutOptions {
   /**
@@ -56,7 +59,7 @@ export interface CallOptions {
   /** The organisation that pays, when it is not the token's owner (`X-HF-Bill-To`). */
   billTo?: string | undefined;
   /** Headers of your own; they win over the client's. */
-  headers?: HeadersInit | undefined;
+  headers?: HeadersLike | undefined;
   /** A function to call instead of the global `fetch`, with a URL and an init object. */
   fetch?: typeof globalThis.fetch | undefined;
   /** Aborting it ends the call, which then rejects with the signal's reason. */
@@ -107,8 +110,8 @@ function isRecord(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function entries(headers: HeadersInit): [string, string][] {
-  const pairs = headers instanceof Headers || Array.isArray(headers) ? [...headers] : Object.entries(headers);
+function entries(headers: HeadersLike): [string, string][] {
+  const pairs = Symbol.iterator in headers ? [...headers] : Object.entries(headers);
   // Later entries of a name replace earlier ones, so a set of `Headers` must not join them.
   return [...new Map(pairs.map(([name, value]) => [String(name).toLowerCase(), String(value)]))];
 }

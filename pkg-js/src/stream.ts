@@ -327,8 +327,10 @@ export class ChatStream extends AnswerStream<ChatCompletionChunk, ChatFinal> {
     const result = JSON.parse(json) as Omit<ChatFinal, keyof ChatFinalChoice> & {
       choices: Omit<ChatFinalChoice, "message">[];
     };
-    const choices = result.choices.map((choice) => ({ ...choice, message: assistantMessage(choice) }));
-    const { index: _, ...first } = choices.find((choice) => choice.index === 0) ?? choices[0]!;
+    const choices = result.choices
+      .map((choice) => ({ ...choice, message: assistantMessage(choice) }))
+      .sort((a, b) => a.index - b.index);
+    const { index: _, ...first } = choices[0]!;
     return { ...result, ...first, choices };
   }
 }

@@ -127,15 +127,17 @@ impl Error {
         }
     }
 
-    /// An option that is not what it should be.
-    pub fn option(path: &str, expected: &'static str) -> Error {
-        Error { option: path.to_owned(), expected, ..Error::new(Kind::Input, "option") }
+    /// The same on the heap. An error is large, and a `Result` is copied wherever it passes.
+    pub fn boxed(kind: Kind, reason: &'static str) -> Box<Error> {
+        Box::new(Error::new(kind, reason))
     }
 
-    /// With the service's words.
-    pub fn with_message(mut self, message: String) -> Error {
-        self.message = message;
-        self
+    /// An option that is not what it should be.
+    pub fn option(path: &str, expected: &'static str) -> Box<Error> {
+        let mut error = Error::boxed(Kind::Input, "option");
+        path.clone_into(&mut error.option);
+        error.expected = expected;
+        error
     }
 
     /// Writes the facts as members of an object.

@@ -26,7 +26,7 @@ pub struct Inner {
     cause: RefCell<JsValue>,
     /// Resolves (to `undefined`) when the call ends while something is awaited.
     interrupted: Promise,
-    interrupt: Function,
+    interrupt: Option<Function>,
     /// JavaScript has been told of the batch: the next piece starts a new one.
     reported: Cell<bool>,
     timer: RefCell<JsValue>,
@@ -42,8 +42,8 @@ impl Inner {
         fetch: Option<Function>,
         is_reading: Function,
     ) -> Rc<Inner> {
-        let mut interrupt = Function::default();
-        let interrupted = Promise::new(&mut |resolve, _| interrupt = resolve);
+        let mut interrupt = None;
+        let interrupted = Promise::new(&mut |resolve, _| interrupt = Some(resolve));
         Rc::new(Inner {
             call: RefCell::new(call),
             shared,
@@ -100,7 +100,9 @@ impl Inner {
                 if is_token {
                     self.call.borrow_mut().on_token(text.as_deref().and_then(Secret::new));
                 } else {
-                    self.fail_token(js_sys::TypeError::new("accessToken gave something other than a string").into());
+                    self.fail_token(
+                        js_sys::TypeError::new("accessToken gave something other than a string").into(),
+                    );
                 }
             }
             Err(thrown) => self.fail_token(thrown),
@@ -199,7 +201,9 @@ impl Inner {
         if let Some(controller) = controller {
             controller.abort();
         }
-        let _ = self.interrupt.call0(&JsValue::UNDEFINED);
+        if let Some(interrupt) = &self.interrupt {
+            let _ = interrupt.call0(&JsValue::UNDEFINED);
+        }
     }
 
     fn release(&self) {
@@ -363,8 +367,5 @@ impl Call {
 
 /// UTF-8 (the core writes nothing else) as a JavaScript string.
 pub fn to_js(text: &[u8]) -> JsValue {
-    match std::str::from_utf8(text) {
-        Ok(text) => JsValue::from_str(text),
-        Err(_) => JsValue::from_str(&String::from_utf8_lossy(text)),
-    }
+    JsValue::from_str(std::str::from_utf8(text).unwrap_or_default())
 }

@@ -28,7 +28,7 @@ impl Client {
     #[wasm_bindgen(constructor)]
     pub fn new(options: JsValue) -> Result<Client, JsValue> {
         let mut settings = Settings::default();
-        options::apply(&mut settings, options).map_err(|error| facts(&error))?;
+        options::apply(&mut settings, &options).map_err(|error| facts(&error))?;
         Ok(Client { settings, shared: Rc::default() })
     }
 
@@ -49,7 +49,7 @@ impl Client {
     ) -> Result<Call, JsValue> {
         let mut settings = self.settings.clone();
         if !options.is_undefined() {
-            options::apply(&mut settings, options).map_err(|error| facts(&error))?;
+            options::apply(&mut settings, &options).map_err(|error| facts(&error))?;
         }
         let function = access_token.dyn_ref::<Function>().cloned();
         let token = match access_token.as_string() {

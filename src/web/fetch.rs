@@ -73,6 +73,8 @@ pub fn head(response: &web_sys::Response) -> Head {
         content_type: get("content-type").to_ascii_lowercase(),
         request_id: REQUEST_ID_HEADERS.into_iter().find_map(|name| headers.get(name)).unwrap_or_default(),
         provider: get("x-inference-provider"),
+        retry_after: get("retry-after"),
+        retry_after_ms: get("retry-after-ms"),
     }
 }
 

@@ -3,10 +3,12 @@
 use super::plan::{Protocol, Target};
 use super::settings::Settings;
 use crate::core::error::{Error, Kind, is_retryable_status};
+use crate::core::ports::Now;
 use crate::core::provider::body::{self, Members};
 use crate::core::provider::url;
 use crate::core::secret::Secret;
 use crate::core::wire::problem::Problem;
+use crate::core::wire::rate_limit;
 
 /// A request, ready for `fetch`.
 #[derive(Clone, Debug)]
@@ -34,6 +36,10 @@ pub struct Head {
     pub request_id: String,
     /// `x-inference-provider`: who answered behind the router.
     pub provider: String,
+    /// `retry-after`.
+    pub retry_after: String,
+    /// `retry-after-ms`.
+    pub retry_after_ms: String,
 }
 
 /// How the body is to be read.
@@ -100,14 +106,17 @@ pub fn request(
 }
 
 /// The error that a refusal is, from its status and body.
-pub fn refusal(head: &Head, body: &[u8]) -> Error {
+pub fn refusal(head: &Head, body: &[u8], now: Now) -> Box<Error> {
     let problem = Problem::read(body);
-    let kind = Kind::from_status(head.status).unwrap_or(Kind::InvalidResponse);
-    Error {
-        message: problem.message,
-        service_code: problem.code,
-        status: Some(head.status),
-        retryable: is_retryable_status(head.status),
-        ..Error::new(kind, "refused")
+    let mut error = Error::boxed(Kind::from_status(head.status).unwrap_or(Kind::InvalidResponse), "refused");
+    error.message = problem.message;
+    error.service_code = problem.code;
+    error.status = Some(head.status);
+    error.retryable = is_retryable_status(head.status);
+    // Together sends the header with every answer: it means something only with a refusal that passes.
+    if error.retryable {
+        error.retry_at = rate_limit::retry_at(&head.retry_after, &head.retry_after_ms, now.unix)
+            .or(problem.wait.map(|wait| now.unix + wait));
     }
+    error
 }

@@ -95,7 +95,7 @@ pub struct Call {
     stream: Stream,
     batch: Batch,
     answerer: Answerer,
-    error: Option<Error>,
+    error: Option<Box<Error>>,
     aborted: bool,
     watchdog: Watchdog,
     trace: Trace,
@@ -112,7 +112,7 @@ impl Call {
         token: Option<Secret>,
         has_token_function: bool,
         now: Now,
-    ) -> Result<Call, Error> {
+    ) -> Result<Call, Box<Error>> {
         let quiet_usage;
         let expected_choices;
         {
@@ -168,7 +168,7 @@ impl Call {
                 }
                 State::Attempt => {
                     let Some(target) = self.targets.get(self.at) else {
-                        self.fail(Error::new(Kind::InvalidResponse, "no_target"), now.monotonic);
+                        self.fail(Error::boxed(Kind::InvalidResponse, "no_target"), now.monotonic);
                         continue;
                     };
                     self.trace.sent(target, now);
@@ -233,7 +233,7 @@ impl Call {
 
     /// The caller's function has failed.
     pub fn on_token_failure(&mut self, now: Milliseconds) {
-        self.fail(Error::new(Kind::Authentication, "token_function"), now);
+        self.fail(Error::boxed(Kind::Authentication, "token_function"), now);
     }
 
     /// The head of the answer to the request of the last [`Step::Send`] is here.
@@ -258,8 +258,9 @@ impl Call {
                     return Reading::Whole(attempt::MAX_ERROR_BYTES);
                 }
                 if head.content_type.starts_with("text/html") {
-                    let error = Error::new(Kind::InvalidResponse, "markup");
-                    self.fail(Error { status: Some(head.status), ..error }, now.monotonic);
+                    let mut error = Error::boxed(Kind::InvalidResponse, "markup");
+                    error.status = Some(head.status);
+                    self.fail(error, now.monotonic);
                     return Reading::Discard;
                 }
                 self.head = head;
@@ -291,8 +292,9 @@ impl Call {
                         self.state = State::Plan;
                     }
                     None => {
-                        let error = attempt::refusal(&head, body);
-                        self.fail(Error { reason: "mapping", ..error }, now.monotonic);
+                        let mut error = attempt::refusal(&head, body, now);
+                        error.reason = "mapping";
+                        self.fail(error, now.monotonic);
                     }
                 }
             }
@@ -305,7 +307,7 @@ impl Call {
                     self.remember_route(shared);
                     return;
                 }
-                self.fail(attempt::refusal(&head, body), now.monotonic);
+                self.fail(attempt::refusal(&head, body, now), now.monotonic);
             }
             _ => {}
         }
@@ -323,7 +325,7 @@ impl Call {
     /// No answer came: the network failed, or the browser does not let the page have it.
     pub fn on_no_answer(&mut self, now: Milliseconds) {
         let reason = if matches!(self.state, State::Lookup(_)) { "mapping" } else { "no_answer" };
-        self.fail(Error::new(Kind::Network, reason), now);
+        self.fail(Error::boxed(Kind::Network, reason), now);
     }
 
     /// Chooses what later pieces put into the batch.
@@ -365,9 +367,9 @@ impl Call {
             let outcome = if self.stream.is_finished() {
                 Outcome::Complete
             } else if self.stream.answer.has_output() {
-                Outcome::Failed(Box::new(Error::new(Kind::StreamInterrupted, "connection_lost")))
+                Outcome::Failed(Error::boxed(Kind::StreamInterrupted, "connection_lost"))
             } else {
-                Outcome::Failed(Box::new(Error::new(Kind::Network, "connection_lost")))
+                Outcome::Failed(Error::boxed(Kind::Network, "connection_lost"))
             };
             return self.advance(outcome, now);
         }
@@ -387,7 +389,7 @@ impl Call {
                 self.trace.ended("complete", now);
                 self.state = State::Settled;
             }
-            Outcome::Failed(error) => self.fail(*error, now),
+            Outcome::Failed(error) => self.fail(error, now),
         }
         self.progress()
     }
@@ -400,7 +402,7 @@ impl Call {
         }
     }
 
-    fn fail(&mut self, error: Error, now: Milliseconds) {
+    fn fail(&mut self, error: Box<Error>, now: Milliseconds) {
         if self.state != State::Settled {
             self.trace.ended(error.reason, now);
             self.error = Some(error);
@@ -441,7 +443,7 @@ impl Call {
                     watchdog::Phase::Stall => "stall",
                     watchdog::Phase::Total => "total",
                 };
-                self.fail(Error::new(Kind::Timeout, reason), now);
+                self.fail(Error::boxed(Kind::Timeout, reason), now);
             }
             Look::TrailerMissing => {
                 self.advance(Outcome::Complete, now);
@@ -487,8 +489,7 @@ impl Call {
             let target = self.targets.get(self.at);
             let mut answerer = self.answerer.clone();
             if answerer.provider.is_empty() {
-                answerer.provider =
-                    target.map_or(&self.settings.provider, |target| &target.provider).clone();
+                answerer.provider = target.map_or(&self.settings.provider, |target| &target.provider).clone();
                 answerer.model.clone_from(&self.settings.model);
             }
             answerer.write(&mut object);

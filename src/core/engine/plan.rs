@@ -78,7 +78,7 @@ pub fn plan(
     request: &Members<'_>,
     token: Option<&Secret>,
     offers: Option<&[Offer]>,
-) -> Result<Plan, Error> {
+) -> Result<Plan, Box<Error>> {
     check(settings, token)?;
     let tgi_only = body::tgi_only_parameter(request);
     if !settings.endpoint_url.is_empty() {
@@ -90,7 +90,10 @@ pub fn plan(
     if let Some(parameter) = tgi_only {
         let mut path = String::from("parameters.");
         path.push_str(parameter);
-        return Err(Error::option(&path, "absent, or used with the endpointUrl of a TGI server: no provider takes it"));
+        return Err(Error::option(
+            &path,
+            "absent, or used with the endpointUrl of a TGI server: no provider takes it",
+        ));
     }
     if settings.provider == table::AUTO {
         return automatic(task, settings, token, offers);
@@ -98,7 +101,7 @@ pub fn plan(
     named(task, settings, token, offers)
 }
 
-fn check(settings: &Settings, token: Option<&Secret>) -> Result<(), Error> {
+fn check(settings: &Settings, token: Option<&Secret>) -> Result<(), Box<Error>> {
     let urls = [
         ("endpointUrl", &settings.endpoint_url),
         ("baseUrl", &settings.base_url),
@@ -110,7 +113,10 @@ fn check(settings: &Settings, token: Option<&Secret>) -> Result<(), Error> {
         }
     }
     if !settings.endpoint_url.is_empty() && settings.provider != table::AUTO {
-        return Err(Error::option("provider", "absent when endpointUrl is given: the endpoint is the provider"));
+        return Err(Error::option(
+            "provider",
+            "absent when endpointUrl is given: the endpoint is the provider",
+        ));
     }
     if settings.model.starts_with("http://") || settings.model.starts_with("https://") {
         return Err(Error::option("model", "the id of a model; give a URL as endpointUrl"));
@@ -157,13 +163,13 @@ fn automatic(
     settings: &Settings,
     token: Option<&Secret>,
     offers: Option<&[Offer]>,
-) -> Result<Plan, Error> {
+) -> Result<Plan, Box<Error>> {
     let stand_in = !settings.base_url.is_empty();
     if !stand_in {
         match token {
-            None => return Err(Error::new(Kind::Authentication, "no_token")),
+            None => return Err(Error::boxed(Kind::Authentication, "no_token")),
             Some(token) if !token.is_hugging_face() => {
-                return Err(Error::new(Kind::Authentication, "provider_key_without_provider"));
+                return Err(Error::boxed(Kind::Authentication, "provider_key_without_provider"));
             }
             Some(_) => {}
         }
@@ -188,7 +194,7 @@ fn first_able(
     settings: &Settings,
     token: Option<&Secret>,
     offers: Option<&[Offer]>,
-) -> Result<Plan, Error> {
+) -> Result<Plan, Box<Error>> {
     let Some(offers) = offers else { return lookup(settings) };
     let able = offers.iter().find(|offer| {
         offer.status == "live"
@@ -204,9 +210,12 @@ fn first_able(
     }
 }
 
-fn lookup(settings: &Settings) -> Result<Plan, Error> {
+fn lookup(settings: &Settings) -> Result<Plan, Box<Error>> {
     if !url::is_model_id(&settings.model) {
-        return Err(Error::option("model", "an id of the Hub (name or namespace/name) when a provider is named"));
+        return Err(Error::option(
+            "model",
+            "an id of the Hub (name or namespace/name) when a provider is named",
+        ));
     }
     Ok(Plan::Lookup { model: settings.model.clone() })
 }
@@ -216,27 +225,27 @@ fn named(
     settings: &Settings,
     token: Option<&Secret>,
     offers: Option<&[Offer]>,
-) -> Result<Plan, Error> {
+) -> Result<Plan, Box<Error>> {
     let Some(entry) = table::find(&settings.provider) else {
         return Err(unknown_provider());
     };
     let stand_in = !settings.base_url.is_empty();
     let own_key = token.is_some_and(|token| !token.is_hugging_face()) && !stand_in;
     if token.is_none() && !stand_in {
-        return Err(Error::new(Kind::Authentication, "no_token"));
+        return Err(Error::boxed(Kind::Authentication, "no_token"));
     }
     if !entry.routed && !own_key && !stand_in {
-        return Err(Error::new(Kind::Authentication, "provider_key_needed"));
+        return Err(Error::boxed(Kind::Authentication, "provider_key_needed"));
     }
-    let route = match task {
-        Task::Chat => entry.chat,
-        Task::Generation => entry.completions,
+    let (route, openai) = match task {
+        Task::Chat => (entry.chat, "chat/completions"),
+        Task::Generation => (entry.completions, "completions"),
     };
     if route.is_empty() {
         return Err(unserved(task, settings, offers.unwrap_or_default()));
     }
     // A provider outside the router, or its own key with a name that is not the Hub's: as it is.
-    let own_name = !entry.routed || own_key && !settings.model.contains('/');
+    let own_name = !entry.routed || own_key && !settings.model.bytes().any(|byte| byte == b'/');
     let model = if own_name {
         let prefix = settings.model.strip_prefix(entry.name).and_then(|rest| rest.strip_prefix('/'));
         prefix.filter(|_| !entry.routed).unwrap_or(&settings.model).to_owned()
@@ -249,7 +258,7 @@ fn named(
             _ => return Err(unserved(task, settings, offers)),
         }
     };
-    if route.contains("{model}") && !url::is_model_id(&model) {
+    if route.ends_with("models/") && !url::is_model_id(&model) {
         return Err(Error::option("model", "an id that can stand in a URL's path"));
     }
     let base = if own_key {
@@ -260,24 +269,26 @@ fn named(
     };
     Ok(Plan::Go(vec![Target {
         provider: entry.name.to_owned(),
-        url: url::provider_route(&base, route, &model),
+        url: url::provider_route(&base, route, &model, openai),
         model,
         protocol: if task == Task::Chat { Protocol::Chat } else { Protocol::Completions },
         entry: Some(entry),
     }]))
 }
 
-fn unknown_provider() -> Error {
+fn unknown_provider() -> Box<Error> {
     let mut names = String::new();
     for provider in table::PROVIDERS {
         names.push_str(if names.is_empty() { "known providers: " } else { ", " });
         names.push_str(provider.name);
     }
-    Error::option("provider", "\"auto\" or the name of a provider").with_message(names)
+    let mut error = Error::option("provider", "\"auto\" or the name of a provider");
+    error.message = names;
+    error
 }
 
 /// The provider does not serve the model for this task: says who does, and what it does serve.
-fn unserved(task: Task, settings: &Settings, offers: &[Offer]) -> Error {
+fn unserved(task: Task, settings: &Settings, offers: &[Offer]) -> Box<Error> {
     let mut message = String::new();
     let mut say = |words: &[&str]| words.iter().for_each(|word| message.push_str(word));
     if settings.provider == table::AUTO {
@@ -289,10 +300,12 @@ fn unserved(task: Task, settings: &Settings, offers: &[Offer]) -> Error {
     if let Some(first) = able.next() {
         say(&["; these do: ", &first.provider]);
         able.for_each(|offer| say(&[", ", &offer.provider]));
-    } else if let Some(other) = offers.iter().find(|offer| {
-        offer.provider == settings.provider || settings.provider == table::AUTO
-    }) {
+    } else if let Some(other) =
+        offers.iter().find(|offer| offer.provider == settings.provider || settings.provider == table::AUTO)
+    {
         say(&["; ", &other.provider, " serves it for ", &other.task]);
     }
-    Error::new(Kind::Input, "model_not_served").with_message(message)
+    let mut error = Error::boxed(Kind::Input, "model_not_served");
+    error.message = message;
+    error
 }

@@ -72,7 +72,7 @@ pub fn write_result(answer: &Answer, answerer: &Answerer, object: &mut ObjectWri
         Answer::Generation(generation) => generation.model(),
     };
     if answerer.model.is_empty() {
-        answerer.model = String::from_utf8_lossy(model).into_owned();
+        answerer.model = String::from_utf8(model.to_vec()).unwrap_or_default();
     }
     answerer.write(object);
 }

@@ -116,7 +116,7 @@ impl Stream {
             self.format = match bytes.trim_ascii_start().first() {
                 None => return Outcome::More,
                 Some(b'{' | b'[' | b'"') => Format::Document(Vec::new()),
-                Some(b'<') => return failed(Error::new(Kind::InvalidResponse, "markup")),
+                Some(b'<') => return failed(Kind::InvalidResponse, "markup"),
                 Some(_) if self.streamed => Format::Events(Box::default()),
                 Some(_) => Format::Document(Vec::new()),
             };
@@ -127,7 +127,7 @@ impl Stream {
                 document.extend_from_slice(bytes);
                 self.pieces += 1;
                 if document.len() > MAX_DOCUMENT_BYTES {
-                    return failed(Error::new(Kind::ResponseTooLarge, "answer"));
+                    return failed(Kind::ResponseTooLarge, "answer");
                 }
                 Outcome::More
             }
@@ -142,7 +142,7 @@ impl Stream {
                 });
                 match fed {
                     Ok(_) => outcome,
-                    Err(sse::TooLarge) => failed(Error::new(Kind::ResponseTooLarge, "event")),
+                    Err(sse::TooLarge) => failed(Kind::ResponseTooLarge, "event"),
                 }
             }
         }
@@ -151,7 +151,7 @@ impl Stream {
     /// The body has ended.
     pub fn end(&mut self, batch: &mut Batch) -> Outcome {
         match &mut self.format {
-            Format::Unknown => failed(Error::new(Kind::InvalidResponse, "empty")),
+            Format::Unknown => failed(Kind::InvalidResponse, "empty"),
             Format::Document(document) => {
                 let document = std::mem::take(document);
                 let outcome = self.take_document(&document, batch);
@@ -168,10 +168,10 @@ impl Stream {
                 match outcome {
                     // Half an event at the end is not wrong JSON of the service but a cut.
                     Outcome::Failed(error) if error.reason == "not_json" => {
-                        failed(Error::new(Kind::Truncated, "cut_event"))
+                        failed(Kind::Truncated, "cut_event")
                     }
                     Outcome::More if self.answer.is_finished() => Outcome::Complete,
-                    Outcome::More => failed(Error::new(Kind::Truncated, "no_end")),
+                    Outcome::More => failed(Kind::Truncated, "no_end"),
                     other => other,
                 }
             }
@@ -184,13 +184,13 @@ impl Stream {
             _ => None,
         };
         if let Err(fault) = self.answer.take(chunk.as_deref().unwrap_or(document), batch) {
-            return failed(explain(fault, false, document));
+            return Outcome::Failed(explain(fault, false, document));
         }
         let has_answer = match &self.answer {
             Answer::Chat(answer) => !answer.choices().is_empty(),
             Answer::Generation(generation) => generation.is_finished() || generation.has_output(),
         };
-        if has_answer { Outcome::Complete } else { failed(Error::new(Kind::InvalidResponse, "no_choices")) }
+        if has_answer { Outcome::Complete } else { failed(Kind::InvalidResponse, "no_choices") }
     }
 
     /// The whole answer as the service wrote it; empty unless it was one JSON document.
@@ -202,8 +202,8 @@ impl Stream {
     }
 }
 
-fn failed(error: Error) -> Outcome {
-    Outcome::Failed(Box::new(error))
+fn failed(kind: Kind, reason: &'static str) -> Outcome {
+    Outcome::Failed(Error::boxed(kind, reason))
 }
 
 fn flow(outcome: &Outcome) -> sse::Flow {
@@ -216,7 +216,7 @@ fn take_event(answer: &mut Answer, event: sse::Event<'_>, batch: &mut Batch) -> 
         return Outcome::Complete;
     }
     if event.name == b"error" {
-        return failed(from_service(Problem::read(data), answer.has_output()));
+        return Outcome::Failed(from_service(Problem::read(data), answer.has_output()));
     }
     if data.is_empty() {
         return Outcome::More;
@@ -227,35 +227,42 @@ fn take_event(answer: &mut Answer, event: sse::Event<'_>, batch: &mut Batch) -> 
             Answer::Generation(generation) if generation.text_is_final() => Outcome::Complete,
             _ => Outcome::More,
         },
-        Err(fault) => failed(explain(fault, answer.has_output(), data)),
+        Err(fault) => Outcome::Failed(explain(fault, answer.has_output(), data)),
     }
 }
 
-fn explain(fault: Fault, shown: bool, bytes: &[u8]) -> Error {
+fn explain(fault: Fault, shown: bool, bytes: &[u8]) -> Box<Error> {
     match fault {
-        Fault::Invalid if problem::looks_like_markup(bytes) => Error::new(Kind::InvalidResponse, "markup"),
-        Fault::Invalid if json::is_valid(bytes) => Error::new(Kind::InvalidResponse, "unknown_shape"),
-        Fault::Invalid => Error::new(Kind::InvalidResponse, "not_json"),
-        Fault::TooLarge(what) => Error::new(Kind::ResponseTooLarge, what),
-        Fault::Service(problem) => from_service(problem, shown),
+        Fault::Invalid => {
+            let reason = if problem::looks_like_markup(bytes) {
+                "markup"
+            } else if json::is_valid(bytes) {
+                "unknown_shape"
+            } else {
+                "not_json"
+            };
+            Error::boxed(Kind::InvalidResponse, reason)
+        }
+        Fault::TooLarge(what) => Error::boxed(Kind::ResponseTooLarge, what),
+        Fault::Service(problem) => from_service(*problem, shown),
     }
 }
 
 /// An error object sent with status 200. Its code, where it is a status, says what kind it is; TGI's
 /// `http_status_code` is always 422 whatever the cause, and is not looked at.
-fn from_service(problem: Problem, shown: bool) -> Error {
-    let status = problem.code.parse::<u16>().ok().filter(|code| (400..600).contains(code));
+fn from_service(problem: Problem, shown: bool) -> Box<Error> {
+    let status = json::decimal(problem.code.as_bytes()).map(|code| code as u16);
+    let status = status.filter(|code| (400..600).contains(code));
     let kind = match (shown, status.and_then(Kind::from_status)) {
         (true, _) => Kind::StreamInterrupted,
         (false, Some(kind)) => kind,
-        (false, None) if problem.code.contains("rate_limit") => Kind::RateLimit,
+        (false, None) if problem.code.starts_with("rate_limit") => Kind::RateLimit,
         (false, None) if problem.code == "validation" => Kind::Input,
         (false, None) => Kind::Server,
     };
-    Error {
-        message: problem.message,
-        service_code: problem.code,
-        status,
-        ..Error::new(kind, "error_in_stream")
-    }
+    let mut error = Error::boxed(kind, "error_in_stream");
+    error.message = problem.message;
+    error.service_code = problem.code;
+    error.status = status;
+    error
 }

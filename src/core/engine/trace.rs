@@ -105,8 +105,7 @@ impl Attempt {
             attempt.integer("status", u64::from(status));
         }
         json::write_integer(attempt.key("sent"), whole(self.sent));
-        let times =
-            [("headers", self.headers), ("firstToken", self.first_token), ("ended", self.ended)];
+        let times = [("headers", self.headers), ("firstToken", self.first_token), ("ended", self.ended)];
         for (name, time) in times {
             if let Some(time) = time {
                 attempt.integer(name, whole(time));

@@ -8,15 +8,8 @@ use super::super::wire::json::{self, ObjectWriter, Reader};
 
 /// TGI's parameters that OpenAI's completion route has no word for. Dropping one silently would
 /// change the answer, so a target of that kind refuses them.
-const TGI_ONLY: &[&str] = &[
-    "adapter_id",
-    "decoder_input_details",
-    "grammar",
-    "top_n_tokens",
-    "truncate",
-    "typical_p",
-    "watermark",
-];
+const TGI_ONLY: &[&str] =
+    &["adapter_id", "decoder_input_details", "grammar", "top_n_tokens", "truncate", "typical_p", "watermark"];
 
 /// The members of a request's JSON object: keys as they stand between the quotes, values as text.
 #[derive(Clone, Debug)]
@@ -53,13 +46,7 @@ impl<'a> Members<'a> {
 
 /// The body of a chat completion. `usage` asks for the token counts of a stream, unless the caller
 /// has an opinion.
-pub fn chat(
-    request: &Members<'_>,
-    model: &str,
-    stream: bool,
-    usage: bool,
-    dropped: &[&str],
-) -> Vec<u8> {
+pub fn chat(request: &Members<'_>, model: &str, stream: bool, usage: bool, dropped: &[&str]) -> Vec<u8> {
     let mut body = Vec::new();
     let mut object = ObjectWriter::new(&mut body);
     object.text("model", model.as_bytes());
@@ -100,9 +87,10 @@ pub fn tgi(request: &Members<'_>, stream: Option<bool>) -> Vec<u8> {
 /// The first parameter of a generation request that only TGI's own route can serve.
 pub fn tgi_only_parameter(request: &Members<'_>) -> Option<&'static str> {
     let parameters = request.get("parameters").and_then(Members::read)?;
-    TGI_ONLY.iter().copied().find(|name| {
-        parameters.get(name).is_some_and(|value| value != b"false" && value != b"0")
-    })
+    TGI_ONLY
+        .iter()
+        .copied()
+        .find(|name| parameters.get(name).is_some_and(|value| value != b"false" && value != b"0"))
 }
 
 /// A generation request as an OpenAI text completion: `inputs` becomes `prompt`, TGI's parameters

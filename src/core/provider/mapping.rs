@@ -79,9 +79,8 @@ impl Cache {
 
     /// Remembers an answer; the oldest goes when there is no room.
     pub fn put(&mut self, model: &str, credential: u64, now: Milliseconds, offers: Vec<Offer>) {
-        self.entries.retain(|entry| {
-            entry.expires > now && (entry.model != model || entry.credential != credential)
-        });
+        self.entries
+            .retain(|entry| entry.expires > now && (entry.model != model || entry.credential != credential));
         if self.entries.len() >= CAPACITY {
             self.entries.remove(0);
         }

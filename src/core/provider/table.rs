@@ -17,7 +17,7 @@ pub struct Provider {
     pub name: &'static str,
     /// Its own host, for its own keys.
     pub base: &'static str,
-    /// Its route for chat completions; `{model}` stands for the model's id.
+    /// Its route for chat completions; one that ends in `models/` goes on with the model's id.
     pub chat: &'static str,
     /// Its route for OpenAI text completions; empty when it has none.
     pub completions: &'static str,
@@ -68,17 +68,12 @@ pub const PROVIDERS: &[Provider] = &[
         chat: "inference/v1/chat/completions",
         ..PLAIN
     },
-    Provider {
-        name: "groq",
-        base: "https://api.groq.com",
-        chat: "openai/v1/chat/completions",
-        ..PLAIN
-    },
+    Provider { name: "groq", base: "https://api.groq.com", chat: "openai/v1/chat/completions", ..PLAIN },
     Provider {
         name: "hf-inference",
         base: "https://router.huggingface.co/hf-inference",
-        chat: "models/{model}/v1/chat/completions",
-        completions: "models/{model}/v1/completions",
+        chat: "models/",
+        completions: "models/",
         ..PLAIN
     },
     Provider {
@@ -103,18 +98,8 @@ pub const PROVIDERS: &[Provider] = &[
         ..PLAIN
     },
     Provider { name: "publicai", base: "https://api.publicai.co", ..PLAIN },
-    Provider {
-        name: "scaleway",
-        base: "https://api.scaleway.ai",
-        completions: "v1/completions",
-        ..PLAIN
-    },
-    Provider {
-        name: "together",
-        base: "https://api.together.xyz",
-        completions: "v1/completions",
-        ..PLAIN
-    },
+    Provider { name: "scaleway", base: "https://api.scaleway.ai", completions: "v1/completions", ..PLAIN },
+    Provider { name: "together", base: "https://api.together.xyz", completions: "v1/completions", ..PLAIN },
     Provider {
         name: "zai-org",
         base: "https://api.z.ai",

@@ -9,11 +9,26 @@ struct Parts<'a> {
     query: &'a str,
 }
 
+/// Cuts `text` before the first byte that `stop` picks. All cuts are at ASCII bytes, so the parts stay
+/// text; the standard library's patterns would bring their search machinery along (3 KB).
+fn cut(text: &str, stop: impl Fn(u8) -> bool) -> (&str, &str) {
+    let at = text.bytes().position(stop).unwrap_or(text.len());
+    (text.get(..at).unwrap_or_default(), text.get(at..).unwrap_or_default())
+}
+
+/// Cuts `base` before its last slash.
+fn cut_last_segment(base: &str) -> (&str, &str) {
+    let at = base.bytes().rposition(|byte| byte == b'/').unwrap_or(0);
+    (base.get(..at).unwrap_or_default(), base.get(at..).unwrap_or_default())
+}
+
 fn split(url: &str) -> Parts<'_> {
-    let url = url.split('#').next().unwrap_or_default();
-    let at = url.find('?').unwrap_or(url.len());
-    let (base, query) = url.split_at(at);
-    Parts { base: base.trim_end_matches('/'), query }
+    let (url, _) = cut(url, |byte| byte == b'#');
+    let (mut base, query) = cut(url, |byte| byte == b'?');
+    while let Some(shorter) = base.strip_suffix("/") {
+        base = shorter;
+    }
+    Parts { base, query }
 }
 
 fn join(base: &str, route: &str, query: &str) -> String {
@@ -34,19 +49,18 @@ pub fn is_usable(url: &str, in_page: bool) -> bool {
     if url.starts_with('/') && !url.starts_with("//") {
         return in_page;
     }
-    let scheme = ["https://", "http://"].into_iter().find(|scheme| {
-        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    });
+    let scheme = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
     let Some(rest) = scheme.and_then(|scheme| url.get(scheme.len()..)) else { return false };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    !host.is_empty() && !host.contains('@') && !host.starts_with(':')
+    let (host, _) = cut(rest, |byte| matches!(byte, b'/' | b'?' | b'#'));
+    !host.is_empty() && !host.bytes().any(|byte| byte == b'@') && !host.starts_with(':')
 }
 
 /// Whether the last segment of a path is a version (`v1`, `v4`, `v1beta`): routes follow it directly.
 fn ends_in_version(base: &str) -> bool {
-    let segment = base.rsplit('/').next().unwrap_or_default();
-    let mut rest = segment.bytes();
-    rest.next() == Some(b'v') && rest.next().is_some_and(|byte| byte.is_ascii_digit())
+    let (_, segment) = cut_last_segment(base);
+    matches!(segment.as_bytes(), [b'/', b'v', b'0'..=b'9', ..])
 }
 
 /// The base of an endpoint: its URL without the route of one of the known protocols.
@@ -92,7 +106,7 @@ pub fn root(url: &str) -> String {
 }
 
 fn without_version(base: &str) -> &str {
-    if ends_in_version(base) { base.rsplit_once('/').map_or(base, |(front, _)| front) } else { base }
+    if ends_in_version(base) { cut_last_segment(base).0 } else { base }
 }
 
 /// Whether an endpoint URL names TGI's own route.
@@ -107,18 +121,18 @@ pub fn is_openai_route(url: &str) -> bool {
     ends_in_version(base) || base.ends_with("/completions")
 }
 
-/// A provider's route below its base; `{model}` becomes the model's id.
-pub fn provider_route(base: &str, route: &str, model: &str) -> String {
+/// A provider's route below its base. A route that ends in `models/` has the model's id and then the
+/// ordinary OpenAI route after it.
+pub fn provider_route(base: &str, route: &str, model: &str, openai: &str) -> String {
     let Parts { base, query } = split(base);
-    match route.split_once("{model}") {
-        Some((front, back)) => {
-            let mut filled = String::from(front);
-            filled.push_str(model);
-            filled.push_str(back);
-            join(base, &filled, query)
-        }
-        None => join(base, route, query),
+    if !route.ends_with("models/") {
+        return join(base, route, query);
     }
+    let mut filled = String::from(route);
+    filled.push_str(model);
+    filled.push_str("/v1/");
+    filled.push_str(openai);
+    join(base, &filled, query)
 }
 
 /// The path of a provider behind the router, or behind what stands in for it.
@@ -137,16 +151,15 @@ pub fn mapping(hub: &str, model: &str) -> String {
 
 /// A URL as it may be shown and logged: without its query, where a key could be.
 pub fn shown(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
+    cut(url, |byte| matches!(byte, b'?' | b'#')).0
 }
 
 /// Whether a model id can stand in a URL's path: `name` or `namespace/name` of the Hub's characters.
 pub fn is_model_id(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let mut segments = 0;
-    let good = id.split('/').all(|segment| {
-        segments += 1;
-        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(plain)
-    });
-    good && segments <= 2
+    let good = |segment: &[u8]| {
+        !segment.is_empty() && segment != b"." && segment != b".." && segment.iter().all(|&byte| plain(byte))
+    };
+    let (first, rest) = cut(id, |byte| byte == b'/');
+    good(first.as_bytes()) && (rest.is_empty() || good(rest.as_bytes().get(1..).unwrap_or_default()))
 }

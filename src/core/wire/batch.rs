@@ -104,6 +104,16 @@ impl Batch {
         }
     }
 
+    /// A chunk that lacks the array `choices`, which readers of chunks rely on: it gets an empty one. A
+    /// bare `{}` (a keep-alive) is none.
+    pub fn chunk_without_choices(&mut self, json: &[u8]) {
+        let members = json.trim_ascii_end().strip_suffix(b"}").unwrap_or_default().trim_ascii_end();
+        if self.want == Want::Chunks && members.trim_ascii_start() != b"{" {
+            self.chunk(members);
+            self.text.extend_from_slice(br#","choices":[]}"#);
+        }
+    }
+
     /// An event other than a delta. `fill` writes its members, and is called only if wanted.
     pub fn event(&mut self, mark: Mark, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
         if self.want == Want::Events {

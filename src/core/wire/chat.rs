@@ -20,7 +20,7 @@ pub enum Fault {
     /// It is not JSON, or not an object.
     Invalid,
     /// It is an error of the service, sent with HTTP status 200.
-    Service(Problem),
+    Service(Box<Problem>),
     /// It grew beyond a limit; the words say which.
     TooLarge(&'static str),
 }
@@ -99,15 +99,16 @@ impl Answer {
         let mut usage = None;
         let mut fallback_usage = None;
         let mut failed = false;
-        let mut no_choices = false;
+        // `None` without an array of choices, otherwise whether it has any.
+        let mut choices = None;
         while let Some(key) = json.key()? {
             match key.raw() {
                 b"choices" if json.kind()? == Kind::Array => {
-                    no_choices = true;
+                    choices = Some(false);
                     json.array()?;
                     let mut position = 0;
                     while json.element()? {
-                        no_choices = false;
+                        choices = Some(true);
                         if json.kind()? == Kind::Object {
                             self.take_choice(&mut json, position, batch)?;
                         } else {
@@ -138,14 +139,16 @@ impl Answer {
         }
         json.end()?;
         if failed {
-            return Err(Fault::Service(Problem::read(chunk)));
+            return Err(Fault::Service(Box::new(Problem::read(chunk))));
         }
         if let Some(usage) = usage.or(fallback_usage) {
             self.usage.clear();
             self.usage.extend_from_slice(usage);
         }
-        if !(self.quiet_usage && no_choices && usage.is_some()) {
-            batch.chunk(chunk);
+        match choices {
+            Some(false) if self.quiet_usage && usage.is_some() => {}
+            Some(_) => batch.chunk(chunk),
+            None => batch.chunk_without_choices(chunk),
         }
         Ok(())
     }
@@ -299,7 +302,8 @@ pub fn as_chunk(document: &[u8]) -> Option<Vec<u8>> {
                 members.object().ok()?;
                 let mut copy = ObjectWriter::new(out);
                 while let Some(key) = members.key().ok()? {
-                    let name = if key.is("message") { "delta" } else { std::str::from_utf8(key.raw()).ok()? };
+                    let name =
+                        if key.is("message") { "delta" } else { std::str::from_utf8(key.raw()).ok()? };
                     copy.raw_key(name, members.skip().ok()?);
                 }
                 copy.end();
@@ -313,27 +317,30 @@ pub fn as_chunk(document: &[u8]) -> Option<Vec<u8>> {
     Some(chunk)
 }
 
+/// The members of a delta that are read: content, tool calls, and the three names of reasoning.
+const DELTA_MEMBERS: &[&str] = &["content", "tool_calls", "reasoning", "reasoning_content", "reasoning_text"];
+
 fn read_delta<'a>(json: &mut Reader<'a>, delta: &mut Delta<'a>) -> Result<(), Fault> {
     json.object()?;
     while let Some(key) = json.key()? {
-        match key.raw() {
-            b"content" => match json.kind()? {
+        match key.which(DELTA_MEMBERS) {
+            Some(0) => match json.kind()? {
                 Kind::String => delta.content = Some(json.text()?),
                 Kind::Array => delta.parts = Some(json.skip()?),
                 _ => {
                     json.skip()?;
                 }
             },
-            // The same words under several names are sent once: the first that has any counts.
-            b"reasoning" | b"reasoning_content" | b"reasoning_text" => {
-                let text = json.text_or_skip()?.filter(|text| !text.is_empty());
-                delta.reasoning = delta.reasoning.or(text);
-            }
-            b"tool_calls" => {
+            Some(1) => {
                 let calls = json.skip()?;
                 delta.tool_calls = (calls != b"null").then_some(calls);
             }
-            _ => {
+            // The same words under several names are sent once: the first that has any counts.
+            Some(_) => {
+                let text = json.text_or_skip()?.filter(|text| !text.is_empty());
+                delta.reasoning = delta.reasoning.or(text);
+            }
+            None => {
                 json.skip()?;
             }
         }
@@ -467,9 +474,8 @@ impl Choice {
     /// Which call a delta continues. The index decides, unless a new id says that the server counts
     /// every parallel call as 0; without an index, the id, and without both, the last call.
     fn find_tool_call(&mut self, index: Option<u64>, id: &[u8]) -> Result<usize, Fault> {
-        let by_id = || {
-            (!id.is_empty()).then(|| self.tool_calls.iter().rposition(|call| call.id == id)).flatten()
-        };
+        let by_id =
+            || (!id.is_empty()).then(|| self.tool_calls.iter().rposition(|call| call.id == id)).flatten();
         let found = match index {
             Some(_) => self.tool_calls.iter().rposition(|call| call.index == index).filter(|&position| {
                 let known = self.tool_calls.get(position).map_or(&[][..], |call| &call.id);
@@ -490,15 +496,26 @@ impl Choice {
 
     /// The reason in the words that every service's reason is brought to.
     pub fn normalised_finish_reason(&self) -> &'static str {
-        match self.finish_reason.as_slice() {
+        const WORDS: &[(&str, &str)] = &[
+            ("stop", "stop"),
+            ("eos", "stop"),
+            ("eos_token", "stop"),
+            ("stop_sequence", "stop"),
+            ("end_turn", "stop"),
+            ("length", "length"),
+            ("max_tokens", "length"),
+            ("model_length", "length"),
+            ("tool_calls", "tool_calls"),
+            ("function_call", "tool_calls"),
+            ("tool_use", "tool_calls"),
+            ("content_filter", "content_filter"),
+            ("safety", "content_filter"),
+        ];
+        let known = WORDS.iter().find(|(raw, _)| raw.as_bytes() == self.finish_reason);
+        match known.map_or("other", |(_, word)| word) {
             // TGI says `stop` although it made calls.
-            b"stop" | b"eos" | b"eos_token" | b"stop_sequence" | b"end_turn" | b"complete" | b"COMPLETE" => {
-                if self.tool_calls.is_empty() { "stop" } else { "tool_calls" }
-            }
-            b"length" | b"max_tokens" | b"model_length" => "length",
-            b"tool_calls" | b"function_call" | b"tool_use" => "tool_calls",
-            b"content_filter" | b"safety" => "content_filter",
-            _ => "other",
+            "stop" if !self.tool_calls.is_empty() => "tool_calls",
+            word => word,
         }
     }
 

@@ -56,7 +56,7 @@ impl Generation {
             return self.take_completion(message, batch);
         }
         if parts.failed {
-            return Err(Fault::Service(Problem::read(message)));
+            return Err(Fault::Service(Box::new(Problem::read(message))));
         }
         if let Some(token) = parts.token {
             self.take_token(token, batch);

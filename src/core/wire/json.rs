@@ -67,6 +67,11 @@ impl<'a> Text<'a> {
         String::from_utf8(self.to_bytes()).unwrap_or_default()
     }
 
+    /// Which of `names` this is, if one. A table costs half the code of a `match` over strings.
+    pub fn which(&self, names: &[&str]) -> Option<usize> {
+        names.iter().position(|name| name.as_bytes() == self.raw)
+    }
+
     /// The bytes between the quotes, escapes and all. Good for writing the same string again.
     pub fn raw(&self) -> &'a [u8] {
         self.raw
@@ -165,9 +170,7 @@ pub fn append_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn hex4(digits: &[u8]) -> Option<u16> {
-    digits.iter().try_fold(0u16, |value, &digit| {
-        Some(value << 4 | (digit as char).to_digit(16)? as u16)
-    })
+    digits.iter().try_fold(0u16, |value, &digit| Some(value << 4 | (digit as char).to_digit(16)? as u16))
 }
 
 /// Reads JSON from front to back. The caller says what it expects next; anything else is
@@ -365,7 +368,11 @@ impl<'a> Reader<'a> {
                 kind @ (Kind::Object | Kind::Array) => {
                     let Some(bits) = open.get_mut(depth / 64) else { return self.invalid() };
                     let bit = 1u64 << (depth % 64);
-                    if kind == Kind::Object { *bits |= bit } else { *bits &= !bit }
+                    if kind == Kind::Object {
+                        *bits |= bit
+                    } else {
+                        *bits &= !bit
+                    }
                     depth += 1;
                     self.at += 1;
                     self.fresh = true;

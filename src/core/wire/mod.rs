@@ -8,4 +8,5 @@ pub mod chat;
 pub mod generation;
 pub mod json;
 pub mod problem;
+pub mod rate_limit;
 pub mod sse;

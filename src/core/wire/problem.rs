@@ -34,47 +34,38 @@ impl Problem {
     }
 
     fn from_object(body: &[u8]) -> Problem {
-        let error = json::member(body, "error");
-        let detail = json::member(body, "detail");
-        let inner = error.filter(|value| value.starts_with(b"{"));
-        let member = |name| json::member(body, name);
-        let message = [
-            error.filter(|value| value.starts_with(b"\"")).map(|value| {
-                let mut message = plain(value);
-                let description = member("error_description").map(plain).unwrap_or_default();
-                if !description.is_empty() {
-                    message.push_str(": ");
-                    message.push_str(&description);
-                }
-                message
-            }),
-            inner.and_then(|error| json::member(error, "message")).map(words),
-            inner.and_then(|error| json::member(error, "error")).map(words),
-            error.filter(|value| value.starts_with(b"[")).map(list),
-            member("message").map(words),
-            detail.map(words),
-            member("error_description").map(words),
-            member("errors").map(words),
-            member("title").map(words),
-        ]
-        .into_iter()
-        .flatten()
-        .find(|message| !message.is_empty());
-        let code = [
-            inner.and_then(|error| json::member(error, "code")),
-            member("code"),
-            member("error_type"),
-            inner.and_then(|error| json::member(error, "type")),
-            member("type"),
-        ]
-        .into_iter()
-        .flatten()
-        .map(scalar)
-        .find(|code| !code.is_empty());
-        let wait = member("estimated_time").and_then(json::as_number);
+        // Where the words are, most telling place first.
+        const WORDS: &[&[&str]] = &[
+            &["error", "message"],
+            &["error", "error"],
+            &["error"],
+            &["message"],
+            &["detail"],
+            &["error_description"],
+            &["errors"],
+            &["title"],
+        ];
+        const CODES: &[&[&str]] =
+            &[&["error", "code"], &["code"], &["error_type"], &["error", "type"], &["type"]];
+        let first = |places: &[&[&str]], read: fn(&[u8]) -> String| {
+            places
+                .iter()
+                .filter_map(|path| path.iter().try_fold(body, |value, name| json::member(value, name)))
+                .map(read)
+                .find(|text| !text.is_empty())
+                .unwrap_or_default()
+        };
+        let mut message = first(WORDS, words);
+        // OAuth's `error` is only a code; its description has the words.
+        let description = json::member(body, "error_description").map(plain).unwrap_or_default();
+        if !description.is_empty() && description != message {
+            message.push_str(": ");
+            message.push_str(&description);
+        }
+        let wait = json::member(body, "estimated_time").and_then(json::as_number);
         Problem {
-            message: message.unwrap_or_default(),
-            code: code.unwrap_or_default(),
+            message,
+            code: first(CODES, scalar),
             wait: wait.filter(|wait| *wait >= 0.0).map(|seconds| seconds * 1000.0),
         }
     }
@@ -143,7 +134,7 @@ fn entry(object: &[u8]) -> String {
 fn scalar(value: &[u8]) -> String {
     match value.first() {
         Some(b'"') => plain(value),
-        Some(b'-' | b'0'..=b'9') => String::from_utf8_lossy(value).into_owned(),
+        Some(b'-' | b'0'..=b'9') => presentable(value),
         _ => String::new(),
     }
 }
@@ -175,12 +166,16 @@ pub fn presentable(text: &[u8]) -> String {
 /// Whether bytes are a page (HTML or XML) rather than words or JSON.
 pub fn looks_like_markup(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
-    let begins = |prefix: &[u8]| {
-        text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    };
-    let holds = |word: &[u8]| {
-        text.windows(word.len()).take(4_096).any(|part| part.eq_ignore_ascii_case(word))
-    };
-    begins(b"<!doctype") || begins(b"<html") || begins(b"<?xml") || begins(b"<head")
-        || begins(b"<body") || begins(b"<!--") || holds(b"<html") || holds(b"</body>")
+    let begins =
+        |prefix: &[u8]| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let holds =
+        |word: &[u8]| text.windows(word.len()).take(4_096).any(|part| part.eq_ignore_ascii_case(word));
+    begins(b"<!doctype")
+        || begins(b"<html")
+        || begins(b"<?xml")
+        || begins(b"<head")
+        || begins(b"<body")
+        || begins(b"<!--")
+        || holds(b"<html")
+        || holds(b"</body>")
 }

@@ -71,11 +71,7 @@ impl Parser {
 
     /// Reads a chunk and calls `sink` with each event that it completes. When `sink` breaks, the
     /// rest of the chunk is dropped.
-    pub fn feed(
-        &mut self,
-        bytes: &[u8],
-        sink: &mut impl FnMut(Event<'_>) -> Flow,
-    ) -> Result<Flow, TooLarge> {
+    pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Event<'_>) -> Flow) -> Result<Flow, TooLarge> {
         let mut rest = self.skip_mark(bytes);
         if self.after_carriage_return && !rest.is_empty() {
             self.after_carriage_return = false;

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { copyFile, cp, mkdir, readFile, readdir } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { build } from "esbuild";
+import { Miniflare } from "miniflare";
+import { launchBrowser, pageOutput } from "../support/browser.js";
+import { createConsumer } from "../support/consumer.js";
+import { answer, startServer } from "../support/server.js";
+
+const source = new URL("./", import.meta.url);
+
+describe("esbuild", () => {
+  let consumer;
+  let browser;
+
+  before(async () => {
+    consumer = await createConsumer();
+    await cp(source, consumer.directory, { recursive: true });
+    browser = await launchBrowser();
+  });
+
+  after(async () => {
+    await browser?.close();
+    await consumer?.remove();
+  });
+
+  async function bundle(entry, options) {
+    const folder = join(consumer.directory, "out", entry);
+    await mkdir(folder, { recursive: true });
+    await copyFile(join(consumer.directory, "index.html"), join(folder, "index.html"));
+    await build({
+      absWorkingDir: consumer.directory,
+      entryPoints: { app: entry },
+      outdir: folder,
+      bundle: true,
+      minify: true,
+      format: "esm",
+      logLevel: "error",
+      ...options,
+    });
+    return folder;
+  }
+
+  async function outputInBrowser(folder) {
+    const server = await startServer({ folder });
+    try {
+      return await pageOutput(browser, server.url);
+    } finally {
+      await server.stop();
+    }
+  }
+
+  test("web entry with a copied .wasm", async () => {
+    const folder = await bundle("web.js");
+    const { resolve } = createRequire(join(consumer.directory, "package.json"));
+    await copyFile(resolve("hf-inference-wasm/hf-inference-wasm.wasm"), join(folder, "hf-inference-wasm.wasm"));
+    assert.equal(await outputInBrowser(folder), answer);
+  });
+
+  test("web entry with the file loader", async () => {
+    const folder = await bundle("file-loader.js", { loader: { ".wasm": "file" } });
+    const emitted = (await readdir(folder)).filter((name) => name.endsWith(".wasm"));
+    assert.equal(emitted.length, 1, "one .wasm is emitted");
+    assert.equal(await outputInBrowser(folder), answer);
+  });
+
+  test("inline entry without configuration", async () => {
+    const folder = await bundle("inline.js");
+    assert.deepEqual((await readdir(folder)).sort(), ["app.js", "index.html"]);
+    assert.equal(await outputInBrowser(folder), answer);
+  });
+
+  test("workerd entry", async () => {
+    const folder = await bundle("worker.js", { conditions: ["workerd"], loader: { ".wasm": "copy" } });
+    const emitted = (await readdir(folder)).filter((name) => name.endsWith(".wasm"));
+    assert.equal(emitted.length, 1, "one .wasm is emitted");
+    const server = await startServer();
+    const miniflare = new Miniflare({
+      compatibilityDate: "2026-01-01",
+      bindings: { SERVER: server.url },
+      modules: [
+        { type: "ESModule", path: "app.js", contents: await readFile(join(folder, "app.js"), "utf8") },
+        { type: "CompiledWasm", path: emitted[0], contents: await readFile(join(folder, emitted[0])) },
+      ],
+    });
+    try {
+      const response = await miniflare.dispatchFetch("http://worker/");
+      assert.equal(await response.text(), answer);
+    } finally {
+      await miniflare.dispose();
+      await server.stop();
+    }
+  });
+});

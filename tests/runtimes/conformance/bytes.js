@@ -1,0 +1,157 @@
+import * as wire from "../../server/wire.js";
+import { collect } from "./harness.js";
+
+const question = { model: "test-model", messages: [{ role: "user", content: "Hello" }] };
+const mixed = { tokens: wire.mixedTokenCount, text: "mixed" };
+const mixedText = wire.tokensOf(mixed).join("");
+const contentOf = (chunk) => chunk.choices[0]?.delta?.content ?? "";
+
+/** A `fetch` whose answer arrives in exactly these pieces, one per read. */
+function answering(pieces, contentType = "text/event-stream") {
+  return async () => {
+    let next = 0;
+    const body = new ReadableStream({
+      pull(controller) {
+        if (next < pieces.length) controller.enqueue(pieces[next++]);
+        else controller.close();
+      },
+    });
+    return new Response(body, { headers: { "content-type": contentType } });
+  };
+}
+
+async function textBothWays(library, fetch) {
+  const client = new library.InferenceClient({ baseUrl: "https://service.example", fetch });
+  const chunks = await collect(client.chatCompletionStream(question));
+  const texts = await collect(client.chat.stream(question).textStream);
+  return [chunks.map(contentOf).join(""), texts.join("")];
+}
+
+/** @type {import("./harness.js").Check[]} */
+export const byteChecks = [
+  {
+    name: "bytes: a stream cut in two at every byte",
+    async run({ assert, library }) {
+      for (const framing of [{}, { newline: "\r\n" }]) {
+        const bytes = new TextEncoder().encode(wire.eventStream(wire.chatChunks({ tokens: 3, id: "é世🦀" }), framing));
+        const text = wire.tokensOf({ tokens: 3, id: "é世🦀" }).join("");
+        for (let cut = 1; cut < bytes.length; cut++) {
+          const [chunks, texts] = await textBothWays(library, answering([bytes.slice(0, cut), bytes.slice(cut)]));
+          assert.equal(chunks, text, `chunks, cut at byte ${cut}`);
+          assert.equal(texts, text, `textStream, cut at byte ${cut}`);
+        }
+      }
+    },
+  },
+  {
+    name: "bytes: a stream whose every byte comes alone",
+    async run({ assert, library }) {
+      for (const framing of [{}, { newline: "\r\n" }, { newline: "\r" }, { bom: true }, { escape: true }]) {
+        const bytes = new TextEncoder().encode(wire.eventStream(wire.chatChunks(mixed), framing));
+        const [chunks, texts] = await textBothWays(library, answering(Array.from(bytes, (byte) => Uint8Array.of(byte))));
+        assert.equal(chunks, mixedText, `chunks, ${JSON.stringify(framing)}`);
+        assert.equal(texts, mixedText, `textStream, ${JSON.stringify(framing)}`);
+      }
+    },
+  },
+  {
+    name: "bytes: every byte in a write of its own, over the network",
+    async run({ assert, scenario, client }) {
+      const service = scenario("ok", { ...mixed, cut: 1 });
+      const chunks = await collect(client(service).chatCompletionStream(question));
+      assert.equal(chunks.map(contentOf).join(""), mixedText);
+      assert.deepEqual(chunks, wire.chatChunks(mixed));
+    },
+  },
+  {
+    name: "bytes: CRLF, CR, no space, comments, byte order mark, pretty JSON, no last blank line",
+    async run({ assert, scenario, client }) {
+      for (const framing of [{ newline: "crlf" }, { newline: "cr" }, { space: 0 }, { comments: 1 }, { bom: 1 }, { pretty: 1 }, { escape: 1 }, { done: 0, terminated: 0 }, { terminated: 0 }]) {
+        const service = scenario("ok", { ...mixed, ...framing });
+        const chunks = await collect(client(service).chatCompletionStream(question));
+        assert.equal(chunks.map(contentOf).join(""), mixedText, `chunks, ${JSON.stringify(framing)}`);
+        const { text } = await client(service).chat.stream(question).final();
+        assert.equal(text, mixedText, `final, ${JSON.stringify(framing)}`);
+      }
+    },
+  },
+  {
+    name: "bytes: generation streams cut in two at every byte",
+    async run({ assert, library }) {
+      const streams = {
+        generate: wire.eventStream(wire.generationEvents({ tokens: 2, id: "é世🦀" }), { done: false }),
+        v1: wire.eventStream(wire.completionChunks({ tokens: 2, id: "é世🦀" })),
+      };
+      const text = wire.tokensOf({ tokens: 2, id: "é世🦀" }).join("");
+      for (const [route, stream] of Object.entries(streams)) {
+        const bytes = new TextEncoder().encode(stream);
+        for (let cut = 1; cut < bytes.length; cut++) {
+          const fetch = answering([bytes.slice(0, cut), bytes.slice(cut)]);
+          const client = new library.InferenceClient({ endpointUrl: `https://service.example/${route}`, fetch });
+          const events = await collect(client.textGenerationStream({ inputs: "x", model: "test-model" }));
+          assert.equal(events.map(({ token }) => token.text).join(""), text, `${route}, cut at byte ${cut}`);
+          assert.equal(events.at(-1).generated_text, text, `${route}, cut at byte ${cut}`);
+        }
+      }
+    },
+  },
+  {
+    name: "bytes: an emoji whose halves come in two deltas",
+    async run({ assert, library }) {
+      const delta = (content) => wire.chatDeltaChunk("test-model", { content });
+      const events = [delta("a\ud83e"), delta("\udd80b"), wire.chatFinishChunk("test-model", "stop")];
+      const bytes = new TextEncoder().encode(wire.eventStream(events, { escape: true }));
+      const [chunks, texts] = await textBothWays(library, answering([bytes]));
+      assert.equal(chunks, "a🦀b", "chunks");
+      assert.equal(texts, "a🦀b", "textStream");
+    },
+  },
+  {
+    name: "bytes: an event of 4 MiB",
+    async run({ assert, library }) {
+      const content = "世界🦀x".repeat(350_000);
+      const events = [wire.chatDeltaChunk("test-model", { content }), wire.chatFinishChunk("test-model", "stop")];
+      const bytes = new TextEncoder().encode(wire.eventStream(events));
+      const pieces = [];
+      for (let start = 0; start < bytes.length; start += 65_521) pieces.push(bytes.slice(start, start + 65_521));
+      const [chunks, texts] = await textBothWays(library, answering(pieces));
+      assert.ok(chunks === content, "the chunks differ");
+      assert.ok(texts === content, "the text differs");
+    },
+  },
+  {
+    name: "bytes: a whole answer with every kind of text",
+    async run({ assert, scenario, client }) {
+      assert.deepEqual(await client(scenario("ok", mixed)).chatCompletion(question), wire.chatCompletion(mixed));
+    },
+  },
+  {
+    name: "bytes: an event stream sent as text/plain, octet-stream or without charset is read as what it is",
+    async run({ assert, scenario, client, library }) {
+      for (const type of ["text/plain", "text/plain; charset=utf-8", "application/octet-stream", "text/event-stream;charset=UTF-8"]) {
+        const fetch = answering([new TextEncoder().encode(wire.eventStream(wire.chatChunks(mixed)))], type);
+        const [chunks, texts] = await textBothWays(library, fetch);
+        assert.deepEqual([chunks, texts], [mixedText, mixedText], type);
+      }
+      const chunks = await collect(client(scenario("ok", { ...mixed, type: "text/plain" })).chatCompletionStream(question));
+      assert.equal(chunks.map(contentOf).join(""), mixedText);
+    },
+  },
+  {
+    name: "bytes: a whole JSON answer in place of a stream is one delta, not lost",
+    async run({ assert, scenario, client }) {
+      const service = scenario("json-for-stream", mixed);
+      const chunks = await collect(await client(service).chat.completions.create({ ...question, stream: true }));
+      assert.equal(chunks.map(contentOf).join(""), mixedText);
+      assert.equal(chunks.filter((chunk) => contentOf(chunk) !== "").length, 1);
+      const answer = client(service).chat.stream(question);
+      assert.equal((await collect(answer.textStream)).join(""), mixedText);
+      const final = await answer.final();
+      assert.equal(final.text, mixedText);
+      assert.equal(final.finishReason, "stop");
+      assert.equal(final.usage.total_tokens, wire.usageOf(mixed.tokens).total_tokens);
+      const tools = await client(scenario("json-for-stream", { content: "tools", finish: "tool_calls" })).chat.stream(question).final();
+      assert.deepEqual(tools.toolCalls, wire.toolCallsExpected);
+    },
+  },
+];

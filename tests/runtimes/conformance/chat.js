@@ -1,0 +1,226 @@
+import * as wire from "../../server/wire.js";
+import { collect, forEachCase } from "./harness.js";
+
+const question = { model: "test-model", messages: [{ role: "user", content: "Hello" }] };
+const contentOf = (chunk) => chunk.choices[0]?.delta?.content ?? "";
+
+/** @type {import("./harness.js").Check[]} */
+export const chatChecks = [
+  {
+    name: "chat: create with stream: true yields the wire's chunks, untouched and in order",
+    async run({ assert, scenario, client }) {
+      const service = scenario("ok", { tokens: 12, pace: 1 });
+      const stream = await client(service).chat.completions.create({ ...question, stream: true });
+      const chunks = await collect(stream);
+      assert.equal(chunks.map(contentOf).join(""), wire.tokensOf({ tokens: 12 }).join(""));
+      assert.deepEqual(chunks, wire.chatChunks({ tokens: 12 }));
+    },
+  },
+  {
+    name: "chat: the chunk with the usage comes when it was asked for; final() tells the usage in any case",
+    async run({ assert, scenario, client }) {
+      const service = scenario("ok", { tokens: 3 });
+      const asked = await collect(client(service).chatCompletionStream({ ...question, stream_options: { include_usage: true } }));
+      assert.deepEqual(asked, wire.chatChunks({ tokens: 3, usage: true }));
+      const silent = client(service).chatCompletionStream(question);
+      assert.deepEqual(await collect(silent), wire.chatChunks({ tokens: 3 }));
+      assert.equal((await silent.final()).usage?.total_tokens, wire.usageOf(3).total_tokens);
+      const without = await client(service).chat.stream({ ...question, stream_options: { include_usage: false } }).final();
+      assert.ok(without.usage === undefined || without.usage.estimated, "usage came from nowhere");
+    },
+  },
+  {
+    name: "chat: create without stream, and with stream: false, gives the wire's completion, untouched",
+    async run({ assert, scenario, client }) {
+      const service = scenario("ok");
+      const expected = wire.chatCompletion();
+      assert.deepEqual(await client(service).chat.completions.create(question), expected);
+      assert.deepEqual(await client(service).chat.completions.create({ ...question, stream: false }), expected);
+      const requests = await service.requests();
+      for (const { body } of requests) assert.ok(!body.stream, "a stream was asked for");
+    },
+  },
+  {
+    name: "chat: chatCompletion and chatCompletionStream",
+    async run({ assert, scenario, client }) {
+      const service = scenario("ok");
+      assert.deepEqual(await client(service).chatCompletion(question), wire.chatCompletion());
+      const stream = client(service).chatCompletionStream(question);
+      assert.equal((await collect(stream)).map(contentOf).join(""), wire.tokensOf().join(""));
+    },
+  },
+  {
+    name: "chat: a stream is an async iterator as well: next() and return() by hand",
+    async run({ assert, scenario, client }) {
+      const stream = client(scenario("ok", { tokens: 3 })).chatCompletionStream(question);
+      assert.equal(stream[Symbol.asyncIterator](), stream);
+      const first = await stream.next();
+      assert.equal(first.done, false);
+      assert.equal(contentOf(first.value), "");
+      assert.equal(contentOf((await stream.next()).value), "word0");
+      assert.equal((await stream.return()).done, true);
+      assert.equal((await stream.next()).done, true);
+    },
+  },
+  {
+    name: "chat: next() called several times before an answer came keeps the order",
+    async run({ assert, scenario, client }) {
+      const stream = client(scenario("ok", { tokens: 6, pace: 1 })).chatCompletionStream(question);
+      const results = await Promise.all(Array.from({ length: 7 }, () => stream.next()));
+      assert.equal(results.map(({ value }) => contentOf(value)).join(""), wire.tokensOf({ tokens: 6 }).join(""));
+      await stream.return();
+    },
+  },
+  {
+    name: "chat: textStream yields the text and ends",
+    async run({ assert, scenario, client }) {
+      const answer = client(scenario("ok", { tokens: 12, pace: 1 })).chat.stream(question);
+      const texts = await collect(answer.textStream);
+      assert.equal(texts.join(""), wire.tokensOf({ tokens: 12 }).join(""));
+      assert.ok(texts.every((text) => text !== ""), "an empty text was delivered");
+    },
+  },
+  {
+    name: "chat: events tell start, text, usage and finish, in this order",
+    async run({ assert, scenario, client }) {
+      const answer = client(scenario("ok", { tokens: 5, usage: "always" })).chat.stream(question);
+      const events = await collect(answer.events);
+      const types = events.map(({ type }) => type);
+      assert.equal(types[0], "start");
+      assert.equal(types.at(-1), "finish");
+      assert.equal(types.filter((type) => type === "start").length, 1);
+      assert.equal(types.filter((type) => type === "finish").length, 1);
+      assert.equal(events.filter(({ type }) => type === "text").map(({ text }) => text).join(""), wire.tokensOf({ tokens: 5 }).join(""));
+      assert.deepEqual(events.find(({ type }) => type === "usage")?.usage, wire.usageOf(5));
+      const { finishReason, rawFinishReason } = events.at(-1);
+      assert.deepEqual({ finishReason, rawFinishReason }, { finishReason: "stop", rawFinishReason: "stop" });
+      assert.equal(typeof events[0].model, "string");
+      assert.equal(typeof events[0].provider, "string");
+    },
+  },
+  {
+    name: "chat: final() without iterating gives text, message, finish reason, usage, ids and trace",
+    async run({ assert, scenario, client }) {
+      const service = scenario("ok", { tokens: 5, usage: "always" });
+      const final = await client(service).chat.stream(question).final();
+      const text = wire.tokensOf({ tokens: 5 }).join("");
+      assert.equal(final.text, text);
+      assert.equal(final.reasoning, "");
+      assert.deepEqual(final.toolCalls, []);
+      assert.equal(final.message.role, "assistant");
+      assert.equal(final.message.content, text);
+      assert.equal(final.choices.length, 1);
+      assert.equal(final.finishReason, "stop");
+      assert.equal(final.rawFinishReason, "stop");
+      for (const [name, count] of Object.entries(wire.usageOf(5))) assert.equal(final.usage[name], count, name);
+      assert.ok(!final.usage.estimated, "usage from the wire was called estimated");
+      assert.equal(final.model, "test-model");
+      assert.equal(final.requestId, "request-1");
+      assert.equal(typeof final.provider, "string");
+      assert.ok(final.trace, "no trace");
+      assert.equal((await service.closed()).length, 1);
+    },
+  },
+  {
+    name: "chat: final() during and after the iteration, and twice, agrees with what was iterated",
+    async run({ assert, scenario, client }) {
+      const answer = client(scenario("ok", { tokens: 9, pace: 1 })).chat.stream(question);
+      let text = "";
+      let during;
+      for await (const chunk of answer) {
+        text += contentOf(chunk);
+        during ??= answer.final();
+      }
+      assert.equal(text, wire.tokensOf({ tokens: 9 }).join(""));
+      assert.equal((await during).text, text);
+      assert.equal((await answer.final()).text, text);
+    },
+  },
+  {
+    name: "chat: tool calls are put together from their fragments",
+    async run({ assert, scenario, client }) {
+      const service = scenario("ok", { content: "tools", finish: "tool_calls" });
+      const answer = client(service).chat.stream(question);
+      const events = await collect(answer.events);
+      assert.deepEqual(
+        events.filter(({ type }) => type === "tool-call-start").map(({ index, id, name }) => ({ index, id, name })),
+        [{ index: 0, id: "call_1", name: "get_weather" }, { index: 1, id: "call_2", name: "get_time" }],
+      );
+      for (const [position, toolCall] of wire.toolCallsExpected.entries()) {
+        const deltas = events.filter(({ type, index }) => type === "tool-call-delta" && index === position);
+        assert.equal(deltas.map((event) => event.arguments).join(""), toolCall.function.arguments);
+        assert.deepEqual(events.find(({ type, index }) => type === "tool-call" && index === position)?.toolCall, toolCall);
+      }
+      assert.equal(events.at(-1).finishReason, "tool_calls");
+      const final = await answer.final();
+      assert.deepEqual(final.toolCalls, wire.toolCallsExpected);
+      assert.deepEqual(final.message.tool_calls, wire.toolCallsExpected);
+      assert.equal(final.message.content, null);
+    },
+  },
+  {
+    name: "chat: reasoning is kept apart from the text",
+    async run({ assert, scenario, client }) {
+      const answer = client(scenario("ok", { content: "reasoning", tokens: 3 })).chat.stream(question);
+      const events = await collect(answer.events);
+      const textOf = (wanted) => events.filter(({ type }) => type === wanted).map(({ text }) => text).join("");
+      assert.equal(textOf("reasoning"), wire.reasoningExpected);
+      assert.equal(textOf("text"), wire.tokensOf({ tokens: 3 }).join(""));
+      const final = await answer.final();
+      assert.equal(final.reasoning, wire.reasoningExpected);
+      assert.equal(final.text, wire.tokensOf({ tokens: 3 }).join(""));
+    },
+  },
+  {
+    name: "chat: finish reasons are named alike, the provider's own word is kept",
+    async run({ assert, scenario, client }) {
+      const table = { stop: "stop", eos: "stop", eos_token: "stop", stop_sequence: "stop", length: "length", content_filter: "content_filter", tool_calls: "tool_calls", function_call: "tool_calls", insane: "other" };
+      await forEachCase(table, async (raw, name) => {
+        const final = await client(scenario("ok", { finish: raw, tokens: 1 })).chat.stream(question).final();
+        assert.deepEqual([final.rawFinishReason, final.finishReason], [raw, name]);
+      });
+    },
+  },
+  {
+    name: "chat: several choices are told apart",
+    async run({ assert, scenario, client }) {
+      const final = await client(scenario("ok", { choices: 3, tokens: 4 })).chat.stream({ ...question, n: 3 }).final();
+      const textOf = (index) => wire.tokensOf({ tokens: 4 }).map((token) => `${index}${token}`).join("");
+      assert.equal(final.text, textOf(0));
+      assert.deepEqual(final.choices.map(({ message }) => message.content), [textOf(0), textOf(1), textOf(2)]);
+    },
+  },
+  {
+    name: "chat: a finish reason without [DONE], and [DONE] without a finish reason, are both complete",
+    async run({ assert, scenario, client }) {
+      const text = wire.tokensOf({ tokens: 3 }).join("");
+      const withoutDone = await client(scenario("ok", { done: 0, tokens: 3 })).chat.stream(question).final();
+      assert.equal(withoutDone.text, text);
+      const service = scenario("done-only", { tokens: 3 });
+      const withoutFinish = await client(service).chat.stream(question).final();
+      assert.equal(withoutFinish.text, text);
+    },
+  },
+  {
+    name: "chat: after [DONE] the client closes a connection that the server holds open",
+    async run({ assert, scenario, client }) {
+      const service = scenario("held", { tokens: 3 });
+      const stream = await client(service).chat.completions.create({ ...question, stream: true });
+      assert.equal((await collect(stream)).map(contentOf).join(""), wire.tokensOf({ tokens: 3 }).join(""));
+      const [request] = await service.closed();
+      assert.equal(request.closedByClient, true);
+    },
+  },
+  {
+    name: "chat: toReadableStream gives the chunks",
+    async run({ assert, scenario, client }) {
+      const stream = await client(scenario("ok", { tokens: 6, pace: 1 })).chat.completions.create({ ...question, stream: true });
+      const readable = stream.toReadableStream();
+      assert.ok(readable instanceof ReadableStream, "not a ReadableStream");
+      const reader = readable.getReader();
+      let text = "";
+      for (let part = await reader.read(); !part.done; part = await reader.read()) text += contentOf(part.value);
+      assert.equal(text, wire.tokensOf({ tokens: 6 }).join(""));
+    },
+  },
+];

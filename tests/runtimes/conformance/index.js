@@ -1,0 +1,24 @@
+import { byteChecks } from "./bytes.js";
+import { cancelChecks } from "./cancel.js";
+import { chatChecks } from "./chat.js";
+import { concurrencyChecks } from "./concurrency.js";
+import { errorChecks } from "./errors.js";
+import { generationChecks } from "./generation.js";
+import { lifecycleChecks } from "./lifecycle.js";
+import { requestChecks } from "./requests.js";
+import { timeoutChecks } from "./timeouts.js";
+
+/** What the package promises in every runtime. @type {import("./harness.js").Check[]} */
+export const checks = [
+  ...lifecycleChecks,
+  ...chatChecks,
+  ...generationChecks,
+  ...requestChecks,
+  ...byteChecks,
+  ...cancelChecks,
+  ...errorChecks,
+  ...timeoutChecks,
+  ...concurrencyChecks,
+];
+
+export { runChecks } from "./harness.js";

@@ -1,0 +1,3 @@
+import { run } from "./web.js";
+
+await run(new URLSearchParams(location.search));
