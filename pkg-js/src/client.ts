@@ -3,7 +3,7 @@
 import { fromFacts, InputError } from "./errors.js";
 import { Exchange } from "./exchange.js";
 import { afterThrow, generation, glue, init, isLoaded } from "./instance.js";
-import { merge, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
+import { merge, signals, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
 import { ChatStream, GenerationStream } from "./stream.js";
 import type { ChatCompletion, ChatCompletionRequest } from "./types/chat.js";
 import type { TextGenerationOutput, TextGenerationRequest } from "./types/generation.js";
@@ -114,16 +114,23 @@ export class InferenceClient {
   }
 
   #exchange(isGeneration: boolean, streamed: boolean, request: object, options: CallOptions | undefined): Exchange {
+    const ready = isLoaded() ? undefined : init();
     const begin = (isReading: () => boolean): glue.Call => {
       const { body, options: own } = split(request);
       const call = merge(own, options);
-      const { accessToken, fetch } = merge(this.#options, call);
-      const overrides = Object.keys(call).length > 0 ? toCore(merge(this.#options, call)) : undefined;
+      const all = merge(this.#options, call);
+      const overrides = Object.keys(call).length > 0 ? toCore(all) : undefined;
+      const { accessToken, fetch } = all;
       return guarded(() =>
         this.#client().call(isGeneration, streamed, stringify(body), overrides, accessToken, fetch, isReading),
       );
     };
-    return new Exchange(begin, isLoaded() ? undefined : init(), [this.#options.signal, options?.signal]);
+    try {
+      return new Exchange(begin, ready, signals(this.#options.signal, options?.signal));
+    } catch (error) {
+      // Whatever is wrong with a call reaches whoever reads its answer.
+      return new Exchange(() => { throw error; }, ready, []);
+    }
   }
 
   #client(): glue.Client {

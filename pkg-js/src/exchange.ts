@@ -68,9 +68,9 @@ export class Exchange {
   constructor(
     begin: (isReading: () => boolean) => glue.Call,
     ready: Promise<void> | undefined,
-    signals: (AbortSignal | null | undefined)[],
+    signals: AbortSignal[],
   ) {
-    this.#listen(signals.filter((signal) => signal != null));
+    this.#listen(signals);
     this.opened = this.#open(begin, ready);
     // Whoever reads the answer learns of a failure; nobody has to.
     this.opened.catch(ignore);

@@ -1,5 +1,7 @@
 /** The options of a client and of a call. */
 
+import { InputError } from "./errors.js";
+
 /** An access token, or a function that gives one (asked again for each call). */
 export type AccessToken = string | (() => string | undefined | null | Promise<string | undefined | null>);
 
@@ -111,6 +113,7 @@ function isRecord(value: unknown): value is object {
 }
 
 function entries(headers: HeadersLike): [string, string][] {
+  if (!isRecord(headers)) throw optionError("headers", "an object, a list of pairs, or Headers");
   const pairs = Symbol.iterator in headers ? [...headers] : Object.entries(headers);
   // Later entries of a name replace earlier ones, so a set of `Headers` must not join them.
   return [...new Map(pairs.map(([name, value]) => [String(name).toLowerCase(), String(value)]))];
@@ -118,9 +121,29 @@ function entries(headers: HeadersLike): [string, string][] {
 
 /** Options in the shape in which they cross to the core. */
 export function toCore({ accessToken: _, fetch: __, signal: ___, headers, ...plain }: CallOptions): object {
-  // `Headers` checks names and values as `fetch` would.
-  const flat = headers === undefined ? [] : [...new Headers(entries(headers))].flat();
-  return { ...plain, headers: flat, inPage: inPage() };
+  return { ...plain, headers: headers === undefined ? [] : flat(headers), inPage: inPage() };
+}
+
+function flat(headers: HeadersLike): string[] {
+  try {
+    // `Headers` checks names and values as `fetch` would.
+    return [...new Headers(entries(headers))].flat();
+  } catch (cause) {
+    throw optionError("headers", "names and values that HTTP headers can have", cause);
+  }
+}
+
+/** The caller's signals, which must be such. */
+export function signals(...given: unknown[]): AbortSignal[] {
+  return given.filter((signal): signal is AbortSignal => {
+    if (signal === undefined || signal === null) return false;
+    if (typeof (signal as AbortSignal).addEventListener === "function") return true;
+    throw optionError("signal", "an AbortSignal");
+  });
+}
+
+function optionError(option: string, expected: string, cause?: unknown): InputError {
+  return new InputError("input", `${option}: expected ${expected}`, { option, expected }, cause);
 }
 
 /** Whether a visitor can read this code: a page or one of its workers, but no server-side runtime. */

@@ -234,18 +234,15 @@ abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk
         if (taken < items.length) return { done: false, value: items[taken++]! };
         items.length = taken = 0;
         if (exchange.over) {
-          if (exchange.failure && !ended) {
-            ended = true;
-            throw exchange.failure.error;
-          }
+          if (exchange.failure && !left) throw exchange.failure.error;
           return { done: true, value: undefined };
         }
         await this.#pull();
       }
     };
-    let ended = false;
+    let left = false;
     const leave = (): void => {
-      ended = true;
+      left = true;
       items.length = taken = 0;
       this.abort();
     };

@@ -65,6 +65,9 @@ impl Inner {
         let mut response: Option<Response> = None;
         loop {
             let step = self.call.borrow_mut().step(&mut self.shared.borrow_mut(), global::now());
+            if self.call.borrow_mut().takes_look() {
+                self.look();
+            }
             match step {
                 Step::Token => self.ask_for_token().await,
                 Step::Send(request) => response = self.send(*request).await,
@@ -140,7 +143,7 @@ impl Inner {
             Err(thrown) => return self.no_answer(thrown),
         };
         let head = fetch::head(&response);
-        let reading = self.call.borrow_mut().on_head(head, global::now());
+        let reading = self.call.borrow_mut().on_head(head, &mut self.shared.borrow_mut(), global::now());
         match reading {
             Reading::Stream => return Some(response),
             Reading::Discard => discard(&response),
@@ -182,7 +185,12 @@ impl Inner {
             })
         });
         let callback: &Function = callback.as_ref().unchecked_ref();
-        self.timer.replace(global::set_timeout(callback, delay.max(0.0)));
+        // The longest delay that timers know; the look then sets the next.
+        let delay = delay.clamp(0.0, 2_147_483_647.0);
+        let last = self.timer.replace(global::set_timeout(callback, delay));
+        if !last.is_undefined() {
+            global::clear_timeout(&last);
+        }
     }
 
     /// The call, with the batch cleared if it has been taken.
@@ -271,8 +279,11 @@ impl Call {
         let (text, marks) = (batch.text(), batch.marks());
         self.inner.reported.set(true);
         OUTPUT.set([text.as_ptr() as u32, text.len() as u32, marks.as_ptr() as u32, marks.len() as u32]);
+        drop(call);
         if progress != Progress::More {
             self.inner.release();
+        } else if self.inner.call.borrow_mut().takes_look() {
+            self.inner.look();
         }
         progress as u32
     }

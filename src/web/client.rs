@@ -44,7 +44,7 @@ impl Client {
         request: &str,
         options: JsValue,
         access_token: JsValue,
-        fetch: Option<Function>,
+        fetch: JsValue,
         is_reading: Function,
     ) -> Result<Call, JsValue> {
         let mut settings = self.settings.clone();
@@ -59,6 +59,10 @@ impl Client {
                 return Err(facts(&Error::option("accessToken", "a string, or a function that gives one")));
             }
         };
+        let own_fetch = fetch.dyn_ref::<Function>().cloned();
+        if own_fetch.is_none() && !fetch.is_undefined() && !fetch.is_null() {
+            return Err(facts(&Error::option("fetch", "a function")));
+        }
         let task = if generation { Task::Generation } else { Task::Chat };
         let call = engine::Call::new(
             task,
@@ -70,7 +74,7 @@ impl Client {
             global::now(),
         )
         .map_err(|error| facts(&error))?;
-        Ok(Call::new(call::Inner::new(call, self.shared.clone(), function, fetch, is_reading)))
+        Ok(Call::new(call::Inner::new(call, self.shared.clone(), function, own_fetch, is_reading)))
     }
 }
 

@@ -35,8 +35,8 @@ impl Random {
         self.below(chances) == 0
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
     }
 
     /// Cuts `bytes` at random places; pieces may be empty.

@@ -73,7 +73,8 @@ export class Demo {
   }
 
   async ready() {
-    await this.page.waitForSelector("#chat-model option");
+    await this.page.waitForSelector("#chat-model option, #boot-problem:not([hidden])");
+    assert.equal(await this.page.$eval("#boot-problem", (node) => node.textContent), "");
     await this.page.waitForFunction(() => document.activeElement?.id === "chat-input");
   }
 

@@ -218,6 +218,7 @@ describe("the demo page", { timeout: 300_000 }, () => {
           const all = await d.text(".problem");
           assert.doesNotMatch(all, /\[object|undefined|NaN|<[a-z!/]/i);
           assert.match(all, /Error\s+\w+Error/);
+          if (model === "demo/fails-429") assert.match(all, /asks you to wait [67] seconds/);
           const text = await page.$eval(".turn-assistant .content", (node) => node.textContent ?? "");
           if (keepsText) {
             assert.ok(text.length > 20, "the text that came stays");

@@ -12,7 +12,7 @@ pub mod stream;
 pub mod trace;
 
 use self::attempt::{Head, HttpRequest, Reading};
-use self::plan::{Plan, Protocol, Target, Task};
+use self::plan::{Plan, Target, Task};
 use self::settings::Settings;
 use self::settle::Answerer;
 use self::stream::{Outcome, Stream};
@@ -90,6 +90,8 @@ pub struct Call {
     targets: Vec<Target>,
     /// Which of the targets is tried.
     at: usize,
+    /// What the first target said when it did not know its route.
+    unknown_route: Option<Box<Error>>,
     /// The head of the attempt whose refusal is being read.
     head: Head,
     stream: Stream,
@@ -98,6 +100,8 @@ pub struct Call {
     error: Option<Box<Error>>,
     aborted: bool,
     watchdog: Watchdog,
+    /// The timer must be set anew.
+    rearm: bool,
     trace: Trace,
 }
 
@@ -145,6 +149,7 @@ impl Call {
             offers: None,
             targets: Vec::new(),
             at: 0,
+            unknown_route: None,
             head: Head::default(),
             stream: Stream::new(task, streamed, quiet_usage, expected_choices),
             batch: Batch::default(),
@@ -152,6 +157,7 @@ impl Call {
             error: None,
             aborted: false,
             watchdog,
+            rearm: false,
             trace: Trace::new(now),
         })
     }
@@ -173,6 +179,7 @@ impl Call {
                     };
                     self.trace.sent(target, now);
                     self.watchdog.sent(now.monotonic);
+                    self.rearm = true;
                     let Some(members) = Members::read(&self.request) else { return Step::Settled };
                     let request = attempt::request(
                         &self.settings,
@@ -237,7 +244,7 @@ impl Call {
     }
 
     /// The head of the answer to the request of the last [`Step::Send`] is here.
-    pub fn on_head(&mut self, head: Head, now: Now) -> Reading {
+    pub fn on_head(&mut self, head: Head, shared: &mut Shared, now: Now) -> Reading {
         match &self.state {
             State::Lookup(_) => {
                 self.head = head;
@@ -265,6 +272,9 @@ impl Call {
                 }
                 self.head = head;
                 self.state = State::Reading;
+                if self.unknown_route.is_some() {
+                    self.remember_route(shared);
+                }
                 let answerer = &self.answerer;
                 self.batch.event(Mark::Start, |event| answerer.write(event));
                 Reading::Stream
@@ -299,15 +309,21 @@ impl Call {
                 }
             }
             State::Attempt => {
-                let unknown_route = matches!(head.status, 404 | 405);
-                let generates = self.targets.get(self.at).is_some_and(|t| t.protocol != Protocol::Chat);
-                if unknown_route && generates && self.at + 1 < self.targets.len() {
+                let error = attempt::refusal(&head, body, now);
+                // Only an endpoint whose protocol is not known has several targets.
+                if matches!(head.status, 404 | 405) && self.at + 1 < self.targets.len() {
                     self.trace.ended("unknown_route", now.monotonic);
                     self.at += 1;
-                    self.remember_route(shared);
+                    self.unknown_route.get_or_insert(error);
                     return;
                 }
-                self.fail(attempt::refusal(&head, body, now), now.monotonic);
+                // When no route is known, the first one's words are the telling ones: the unknown thing
+                // may have been the model.
+                let error = match self.unknown_route.take() {
+                    Some(first) if matches!(head.status, 404 | 405) => first,
+                    _ => error,
+                };
+                self.fail(error, now.monotonic);
             }
             _ => {}
         }
@@ -378,7 +394,7 @@ impl Call {
 
     fn advance(&mut self, outcome: Outcome, now: Milliseconds) -> Progress {
         let shown = self.stream.answer.has_output();
-        self.watchdog.progressed(now, shown, self.stream.is_finished());
+        self.rearm |= self.watchdog.progressed(now, shown, self.stream.is_finished());
         if shown {
             self.trace.first_token(now);
         }
@@ -450,6 +466,11 @@ impl Call {
             }
         }
         None
+    }
+
+    /// Whether [`Call::look`] is to be called now, because another deadline counts since the last one.
+    pub fn takes_look(&mut self) -> bool {
+        std::mem::take(&mut self.rearm) && !self.is_settled()
     }
 
     /// What the last piece brought.

@@ -161,16 +161,18 @@ impl Stream {
             Format::Events(parser) => {
                 let mut outcome = Outcome::More;
                 let answer = &mut self.answer;
+                let is_stream = parser.is_recognised();
                 let _ = parser.finish(&mut |event| {
                     outcome = take_event(answer, event, batch);
                     flow(&outcome)
                 });
                 match outcome {
                     // Half an event at the end is not wrong JSON of the service but a cut.
-                    Outcome::Failed(error) if error.reason == "not_json" => {
+                    Outcome::Failed(error) if error.reason == "not_json" && is_stream => {
                         failed(Kind::Truncated, "cut_event")
                     }
                     Outcome::More if self.answer.is_finished() => Outcome::Complete,
+                    Outcome::More if !is_stream => failed(Kind::InvalidResponse, "unknown_shape"),
                     Outcome::More => failed(Kind::Truncated, "no_end"),
                     other => other,
                 }

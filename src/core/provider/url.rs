@@ -57,10 +57,11 @@ pub fn is_usable(url: &str, in_page: bool) -> bool {
     !host.is_empty() && !host.bytes().any(|byte| byte == b'@') && !host.starts_with(':')
 }
 
-/// Whether the last segment of a path is a version (`v1`, `v4`, `v1beta`): routes follow it directly.
+/// Whether the last segment of the path is a version (`v1`, `v4`, `v1beta`): routes follow it directly.
 fn ends_in_version(base: &str) -> bool {
-    let (_, segment) = cut_last_segment(base);
-    matches!(segment.as_bytes(), [b'/', b'v', b'0'..=b'9', ..])
+    let (front, segment) = cut_last_segment(base);
+    // After `https:/` it would be the host, whose name may begin like a version.
+    !front.ends_with('/') && matches!(segment.as_bytes(), [b'/', b'v', b'0'..=b'9', ..])
 }
 
 /// The base of an endpoint: its URL without the route of one of the known protocols.

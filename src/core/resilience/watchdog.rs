@@ -78,15 +78,18 @@ impl Watchdog {
         self.finished = false;
     }
 
-    /// A piece of the answer came.
+    /// A piece of the answer came. Returns whether another limit counts from here, so that the timer
+    /// must be set anew.
     #[inline]
-    pub fn progressed(&mut self, now: Milliseconds, shown: bool, finished: bool) {
+    pub fn progressed(&mut self, now: Milliseconds, shown: bool, finished: bool) -> bool {
         // Until something is visible, the time since sending counts.
-        if shown || self.shown {
+        if shown || finished {
             self.progress = now;
         }
+        let changed = shown && !self.shown || finished && !self.finished;
         self.shown |= shown;
         self.finished |= finished;
+        changed
     }
 
     /// Looks at the stamps. `reading` is whether the call waits for the service; while the caller is
@@ -113,8 +116,7 @@ impl Watchdog {
         if now >= piece {
             return phase.map_or(Look::TrailerMissing, Look::Expired);
         }
-        // Once the finish is in sight a look must not sleep through the short wait for the trailer.
-        let next = piece.min(total).min(now + 60_000.0);
+        let next = piece.min(total);
         self.planned = next;
         Look::Again(next)
     }

@@ -79,9 +79,11 @@ pub struct Answer {
     choices: Vec<Choice>,
 }
 
-/// The parts of a chunk's `delta`, or of a whole answer's `message`, still in place.
+/// What a chunk brings for one choice: its `delta` (or a whole answer's `message`), still in place.
 #[derive(Default)]
 struct Delta<'a> {
+    index: u64,
+    finish_reason: Option<Text<'a>>,
     content: Option<Text<'a>>,
     parts: Option<&'a [u8]>,
     reasoning: Option<Text<'a>>,
@@ -89,7 +91,8 @@ struct Delta<'a> {
 }
 
 impl Answer {
-    /// Takes one chunk of a stream, or a whole answer, and puts what it brings into `batch`.
+    /// Takes one chunk of a stream, or a whole answer, and puts what it brings into `batch`. A chunk
+    /// that is not valid to its end brings nothing.
     pub fn take(&mut self, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
         let mut json = Reader::new(chunk);
         if json.kind()? != Kind::Object {
@@ -101,6 +104,9 @@ impl Answer {
         let mut failed = false;
         // `None` without an array of choices, otherwise whether it has any.
         let mut choices = None;
+        // Nearly every chunk speaks of one choice.
+        let mut delta = None;
+        let mut others = Vec::new();
         while let Some(key) = json.key()? {
             match key.raw() {
                 b"choices" if json.kind()? == Kind::Array => {
@@ -110,7 +116,8 @@ impl Answer {
                     while json.element()? {
                         choices = Some(true);
                         if json.kind()? == Kind::Object {
-                            self.take_choice(&mut json, position, batch)?;
+                            let next = read_choice(&mut json, position)?;
+                            others.extend(delta.replace(next));
                         } else {
                             json.skip()?;
                         }
@@ -140,6 +147,9 @@ impl Answer {
         json.end()?;
         if failed {
             return Err(Fault::Service(Box::new(Problem::read(chunk))));
+        }
+        for delta in others.iter().chain(&delta) {
+            self.apply(delta, batch)?;
         }
         if let Some(usage) = usage.or(fallback_usage) {
             self.usage.clear();
@@ -204,46 +214,8 @@ impl Answer {
         }
     }
 
-    fn take_choice<'a>(
-        &mut self,
-        json: &mut Reader<'a>,
-        position: u64,
-        batch: &mut Batch,
-    ) -> Result<(), Fault> {
-        let mut index = position;
-        let mut delta = Delta::default();
-        let mut has_delta = false;
-        let mut text = None;
-        let mut finish_reason = None;
-        json.object()?;
-        while let Some(key) = json.key()? {
-            match key.raw() {
-                b"delta" | b"message" if json.kind()? == Kind::Object => {
-                    has_delta = true;
-                    read_delta(json, &mut delta)?;
-                }
-                b"index" => index = json::as_number(json.skip()?).map_or(index, |index| index as u64),
-                b"finish_reason" => finish_reason = json.text_or_skip()?,
-                b"text" => text = json.text_or_skip()?,
-                _ => {
-                    json.skip()?;
-                }
-            }
-        }
-        // Together repeats the delta's content in `text`; alone it is a text completion's.
-        if !has_delta {
-            delta.content = text;
-        }
-        self.apply(index, &delta, finish_reason, batch)
-    }
-
-    fn apply(
-        &mut self,
-        index: u64,
-        delta: &Delta<'_>,
-        finish_reason: Option<Text<'_>>,
-        batch: &mut Batch,
-    ) -> Result<(), Fault> {
+    fn apply(&mut self, delta: &Delta<'_>, batch: &mut Batch) -> Result<(), Fault> {
+        let index = delta.index;
         let at = match self.choices.iter().position(|choice| choice.index == index) {
             Some(at) => at,
             None if self.choices.len() >= MAX_CHOICES => return Err(Fault::TooLarge("choices")),
@@ -265,7 +237,7 @@ impl Answer {
         if let Some(tool_calls) = delta.tool_calls {
             choice.add_tool_calls(tool_calls, batch)?;
         }
-        if let Some(reason) = finish_reason.filter(|reason| !reason.is_empty()) {
+        if let Some(reason) = delta.finish_reason.filter(|reason| !reason.is_empty()) {
             choice.finish_reason = reason.to_bytes();
         }
         Ok(())
@@ -313,8 +285,38 @@ pub fn as_chunk(document: &[u8]) -> Option<Vec<u8>> {
             object.raw_key(std::str::from_utf8(key.raw()).ok()?, value);
         }
     }
+    json.end().ok()?;
     object.end();
     Some(chunk)
+}
+
+fn read_choice<'a>(json: &mut Reader<'a>, position: u64) -> Result<Delta<'a>, Fault> {
+    let mut delta = Delta { index: position, ..Delta::default() };
+    let mut has_delta = false;
+    let mut text = None;
+    json.object()?;
+    while let Some(key) = json.key()? {
+        match key.which(&["index", "finish_reason", "text", "delta", "message"]) {
+            Some(0) => {
+                let index = json::as_number(json.skip()?);
+                delta.index = index.map_or(position, |index| index as u64);
+            }
+            Some(1) => delta.finish_reason = json.text_or_skip()?,
+            Some(2) => text = json.text_or_skip()?,
+            Some(_) if json.kind()? == Kind::Object => {
+                has_delta = true;
+                read_delta(json, &mut delta)?;
+            }
+            _ => {
+                json.skip()?;
+            }
+        }
+    }
+    // Together repeats the delta's content in `text`; alone it is a text completion's.
+    if !has_delta {
+        delta.content = text;
+    }
+    Ok(delta)
 }
 
 /// The members of a delta that are read: content, tool calls, and the three names of reasoning.

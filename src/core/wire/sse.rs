@@ -44,6 +44,8 @@ pub struct Parser {
     mark: Option<usize>,
     /// The last chunk ended in CR, which a LF at the start of the next one belongs to.
     after_carriage_return: bool,
+    /// Some line was what the format knows: a field or a comment.
+    recognised: bool,
     limit: usize,
 }
 
@@ -65,6 +67,7 @@ impl Parser {
             has_data: false,
             mark: Some(0),
             after_carriage_return: false,
+            recognised: false,
             limit,
         }
     }
@@ -93,6 +96,7 @@ impl Parser {
             }
             if self.line.is_empty() {
                 if let Some((data, after)) = self.whole_event(line, next) {
+                    self.recognised = true;
                     if sink(Event { name: &[], data }).is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
@@ -116,6 +120,12 @@ impl Parser {
             rest = next;
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether anything that was read belongs to the format. A body of which nothing does is not an
+    /// event stream.
+    pub fn is_recognised(&self) -> bool {
+        self.recognised
     }
 
     /// The body has ended. Delivers what it left without a line end or a blank line.
@@ -170,6 +180,7 @@ impl Parser {
         let (field, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default();
         let value = value.strip_prefix(b" ").unwrap_or(value);
+        self.recognised |= matches!(field, b"data" | b"event" | b"error" | b"id" | b"retry" | b"");
         match field {
             b"data" => {
                 if self.has_data {
