@@ -1,21 +1,22 @@
 #!/bin/sh
-# Gets what the tests need and this machine lacks: the npm packages of tests/ and the browsers.
+# Gets what the tests need and this machine lacks: npm packages, browsers, a llama.cpp server.
 # Safe to run again: it does only what is still to be done, and says what that is.
 set -eu
 cd "$(dirname "$0")/.."
 
+# folder
 install_npm_packages() {
     # A copy of the lock file tells which one node_modules was installed from.
-    stamp=target/setup-tests/package-lock.json
-    if [ -d tests/node_modules ] && cmp -s tests/package-lock.json "$stamp"; then
-        echo "npm packages of tests/: up to date"
+    stamp=target/setup/$(echo "$1" | tr / -).lock
+    if [ -d "$1/node_modules" ] && cmp -s "$1/package-lock.json" "$stamp"; then
+        echo "npm packages of $1/: up to date"
         return
     fi
-    echo "npm packages of tests/: installing"
+    echo "npm packages of $1/: installing"
     rm -f "$stamp"
-    (cd tests && npm ci)
+    (cd "$1" && npm ci)
     mkdir -p "$(dirname "$stamp")"
-    cp tests/package-lock.json "$stamp"
+    cp "$1/package-lock.json" "$stamp"
 }
 
 is_debian() {
@@ -23,17 +24,20 @@ is_debian() {
 }
 
 apt_install() {
-    DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"
+    DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends "$@"
 }
 
-install_browsers() {
+install_system_packages() {
     packages=$(node tests/runtimes/executables.js --debian | tr '\n' ' ')
+    if ! "${PYTHON:-python3}" -c 'import venv, ensurepip' 2>/dev/null; then
+        packages="$packages python3 python3-venv"
+    fi
     if [ -z "$packages" ]; then
-        echo "browsers: all there"
+        echo "browsers and Python: all there"
         return
     fi
     if [ "$(id -u)" = 0 ] && is_debian; then
-        echo "browsers: installing the Debian packages $packages"
+        echo "installing the Debian packages $packages"
         apt-get update --quiet
         # A mirror that fails once often answers the second time. The list is split into words on purpose.
         # shellcheck disable=SC2086
@@ -47,5 +51,7 @@ install_browsers() {
     fi
 }
 
-install_npm_packages
-install_browsers
+install_npm_packages tests
+install_npm_packages tests/packaging
+install_system_packages
+tests/llama/setup.sh

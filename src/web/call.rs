@@ -205,12 +205,17 @@ impl Inner {
     /// The call is over while something may be pending: lets go of it.
     fn interrupt(&self) {
         self.release();
+        self.close();
+        if let Some(interrupt) = &self.interrupt {
+            let _ = interrupt.call0(&JsValue::UNDEFINED);
+        }
+    }
+
+    /// Closes the connection of the last request, if it is still open.
+    fn close(&self) {
         let controller = self.controller.take();
         if let Some(controller) = controller {
             controller.abort();
-        }
-        if let Some(interrupt) = &self.interrupt {
-            let _ = interrupt.call0(&JsValue::UNDEFINED);
         }
     }
 
@@ -318,6 +323,10 @@ impl Call {
             let mut call = self.inner.next_batch();
             call.feed(input.get(..length).unwrap_or_default(), now)
         });
+        if progress != Progress::More {
+            // Cancelling the body alone leaves the connection open in Firefox.
+            self.inner.close();
+        }
         self.report(progress)
     }
 
