@@ -227,6 +227,13 @@ impl Inner {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The timer's callback goes with this.
+        self.release();
+    }
+}
+
 /// A promise of `[value]`.
 fn global_then(promise: &Promise) -> Promise {
     Promise::all(&js_sys::Array::of1(promise))

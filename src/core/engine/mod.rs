@@ -276,7 +276,7 @@ impl Call {
                     self.remember_route(shared);
                 }
                 let answerer = &self.answerer;
-                self.batch.event(Mark::Start, |event| answerer.write(event));
+                self.batch.event(Mark::Start, &|event| answerer.write(event));
                 Reading::Stream
             }
             // The call ended while the answer was on its way.
@@ -350,7 +350,7 @@ impl Call {
         self.batch.set_want(want);
         if first && self.state == State::Reading {
             let answerer = &self.answerer;
-            self.batch.event(Mark::Start, |event| answerer.write(event));
+            self.batch.event(Mark::Start, &|event| answerer.write(event));
         }
     }
 

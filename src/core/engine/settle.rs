@@ -32,12 +32,12 @@ pub fn close(answer: &mut Answer, batch: &mut Batch) {
         Answer::Chat(chat) => {
             chat.settle(batch);
             if !chat.usage.is_empty() {
-                batch.event(Mark::Usage, |event| {
+                batch.event(Mark::Usage, &|event| {
                     event.raw("usage", &chat.usage);
                 });
             }
             let choice = chat.first();
-            batch.event(Mark::Finish, |event| {
+            batch.event(Mark::Finish, &|event| {
                 finish_reason(event, choice);
             });
         }

@@ -115,7 +115,7 @@ impl Batch {
     }
 
     /// An event other than a delta. `fill` writes its members, and is called only if wanted.
-    pub fn event(&mut self, mark: Mark, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
+    pub fn event(&mut self, mark: Mark, fill: &dyn Fn(&mut ObjectWriter<'_>)) {
         if self.want == Want::Events {
             let mut json = Vec::new();
             let mut object = ObjectWriter::new(&mut json);

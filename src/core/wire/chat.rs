@@ -11,6 +11,8 @@ use super::problem::Problem;
 pub const MAX_TOOL_CALLS: usize = 1_024;
 /// The longest arguments of one tool call, in bytes.
 pub const MAX_ARGUMENTS_BYTES: usize = 16 * 1024 * 1024;
+/// Values of a chunk's `error` that mean none.
+const NO_ERROR: &[&str] = &["null", "\"\"", "{}", "false"];
 /// The most choices (`n`) of one answer.
 const MAX_CHOICES: usize = 128;
 
@@ -108,8 +110,8 @@ impl Answer {
         let mut delta = None;
         let mut others = Vec::new();
         while let Some(key) = json.key()? {
-            match key.raw() {
-                b"choices" if json.kind()? == Kind::Array => {
+            match key.which(&["choices", "usage", "x_groq", "error", "object", "id", "model"]) {
+                Some(0) if json.kind()? == Kind::Array => {
                     choices = Some(false);
                     json.array()?;
                     let mut position = 0;
@@ -124,19 +126,18 @@ impl Answer {
                         position += 1;
                     }
                 }
-                b"usage" => usage = Some(json.skip()?).filter(|usage| usage.starts_with(b"{")),
-                b"x_groq" => fallback_usage = json::member(json.skip()?, "usage"),
-                b"error" => failed |= !matches!(json.skip()?, b"null" | b"\"\"" | b"{}" | b"false"),
-                // Old vLLM sends its errors as `{"object":"error","message":…}`.
-                b"object" => failed |= json.text_or_skip()?.is_some_and(|object| object.is("error")),
-                b"id" if self.id.is_empty() => {
-                    if let Some(id) = json.text_or_skip()? {
-                        self.id = id.to_bytes();
-                    }
+                Some(1) => usage = Some(json.skip()?).filter(|usage| usage.starts_with(b"{")),
+                Some(2) => fallback_usage = json::member(json.skip()?, "usage"),
+                Some(3) => {
+                    let error = json.skip()?;
+                    failed |= !NO_ERROR.iter().any(|none| none.as_bytes() == error);
                 }
-                b"model" if self.model.is_empty() => {
-                    if let Some(model) = json.text_or_skip()? {
-                        self.model = model.to_bytes();
+                // Old vLLM sends its errors as `{"object":"error","message":…}`.
+                Some(4) => failed |= json.text_or_skip()?.is_some_and(|object| object.is("error")),
+                Some(name @ (5 | 6)) => {
+                    let place = if name == 5 { &mut self.id } else { &mut self.model };
+                    if let Some(text) = json.text_or_skip()?.filter(|_| place.is_empty()) {
+                        *place = text.to_bytes();
                     }
                 }
                 _ => {
@@ -205,7 +206,7 @@ impl Answer {
             for (position, call) in choice.tool_calls.iter_mut().enumerate() {
                 call.carry.flush(&mut call.arguments);
                 if shown {
-                    batch.event(Mark::ToolCall, |event| {
+                    batch.event(Mark::ToolCall, &|event| {
                         event.integer("index", position as u64);
                         call.write(event.key("toolCall"));
                     });
@@ -455,13 +456,13 @@ impl Choice {
         if shown {
             if !call.started && !call.name.is_empty() {
                 call.started = true;
-                batch.event(Mark::ToolCallStart, |event| {
+                batch.event(Mark::ToolCallStart, &|event| {
                     event.integer("index", position as u64).text("id", &call.id).text("name", &call.name);
                 });
             }
             let delta = call.arguments.get(from..).unwrap_or_default();
             if !delta.is_empty() {
-                batch.event(Mark::ToolCallDelta, |event| {
+                batch.event(Mark::ToolCallDelta, &|event| {
                     event
                         .integer("index", position as u64)
                         .text("id", &call.id)

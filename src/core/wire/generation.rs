@@ -217,13 +217,13 @@ fn read(message: &[u8]) -> Result<Message<'_>, Fault> {
     while let Some(key) = json.key()? {
         let value = json.skip()?;
         let present = (value != b"null").then_some(value);
-        match key.raw() {
-            b"token" => parts.token = present,
-            b"generated_text" => parts.generated_text = present,
-            b"details" => parts.details = present,
-            b"choices" => parts.choices = value.starts_with(b"["),
-            b"error" => parts.failed |= present.is_some(),
-            b"object" => parts.failed |= value == b"\"error\"",
+        match key.which(&["token", "generated_text", "details", "choices", "error", "object"]) {
+            Some(0) => parts.token = present,
+            Some(1) => parts.generated_text = present,
+            Some(2) => parts.details = present,
+            Some(3) => parts.choices = value.starts_with(b"["),
+            Some(4) => parts.failed |= present.is_some(),
+            Some(5) => parts.failed |= value == b"\"error\"",
             _ => {}
         }
     }

@@ -74,7 +74,7 @@ impl Parser {
 
     /// Reads a chunk and calls `sink` with each event that it completes. When `sink` breaks, the
     /// rest of the chunk is dropped.
-    pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Event<'_>) -> Flow) -> Result<Flow, TooLarge> {
+    pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Event<'_>) -> Flow) -> Result<Flow, TooLarge> {
         let mut rest = self.skip_mark(bytes);
         if self.after_carriage_return && !rest.is_empty() {
             self.after_carriage_return = false;
@@ -129,7 +129,7 @@ impl Parser {
     }
 
     /// The body has ended. Delivers what it left without a line end or a blank line.
-    pub fn finish(&mut self, sink: &mut impl FnMut(Event<'_>) -> Flow) -> Flow {
+    pub fn finish(&mut self, sink: &mut dyn FnMut(Event<'_>) -> Flow) -> Flow {
         let line = std::mem::take(&mut self.line);
         if !line.is_empty() {
             self.take_line(&line, sink)?;
@@ -172,7 +172,7 @@ impl Parser {
         if size > self.limit { Err(TooLarge) } else { Ok(()) }
     }
 
-    fn take_line(&mut self, line: &[u8], sink: &mut impl FnMut(Event<'_>) -> Flow) -> Flow {
+    fn take_line(&mut self, line: &[u8], sink: &mut dyn FnMut(Event<'_>) -> Flow) -> Flow {
         if line.is_empty() {
             return self.dispatch(sink);
         }
@@ -200,7 +200,7 @@ impl Parser {
         ControlFlow::Continue(())
     }
 
-    fn dispatch(&mut self, sink: &mut impl FnMut(Event<'_>) -> Flow) -> Flow {
+    fn dispatch(&mut self, sink: &mut dyn FnMut(Event<'_>) -> Flow) -> Flow {
         let flow = if self.has_data {
             sink(Event { name: &self.name, data: &self.data })
         } else {
