@@ -1,7 +1,7 @@
 /** The client: what callers construct and call. */
 
 import { fromFacts, InputError } from "./errors.js";
-import { Exchange } from "./exchange.js";
+import { Exchange, type Hooks } from "./exchange.js";
 import { afterThrow, generation, glue, init, isLoaded } from "./instance.js";
 import { merge, signals, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
 import { ChatStream, GenerationStream } from "./stream.js";
@@ -115,14 +115,14 @@ export class InferenceClient {
 
   #exchange(isGeneration: boolean, streamed: boolean, request: object, options: CallOptions | undefined): Exchange {
     const ready = isLoaded() ? undefined : init();
-    const begin = (isReading: () => boolean): glue.Call => {
+    const begin = (hooks: Hooks): glue.Call => {
       const { body, options: own } = split(request);
       const call = merge(own, options);
       const all = merge(this.#options, call);
       const overrides = Object.keys(call).length > 0 ? toCore(all) : undefined;
       const { accessToken, fetch } = all;
       return guarded(() =>
-        this.#client().call(isGeneration, streamed, stringify(body), overrides, accessToken, fetch, isReading),
+        this.#client().call(isGeneration, streamed, stringify(body), overrides, accessToken, fetch, hooks),
       );
     };
     try {

@@ -26,6 +26,28 @@ interface Pending {
   reader: ChunkReader | undefined;
 }
 
+/** What the core asks of, and tells, the loop. It must not hold on to the exchange. */
+export class Hooks {
+  /** Whether the loop waits for a chunk. */
+  waiting = false;
+  /** What was thrown, for the error's `cause`. */
+  cause: unknown;
+  reader: ChunkReader | undefined;
+
+  isReading(): boolean {
+    return this.waiting;
+  }
+
+  setCause(cause: unknown): void {
+    this.cause = cause;
+  }
+
+  /** The request was aborted, by a deadline or the caller. A body may not heed its signal. */
+  interrupted(): void {
+    this.reader?.cancel().catch(ignore);
+  }
+}
+
 const abandoned = new FinalizationRegistry<Pending>(({ call, reader }) => {
   try {
     call.abort();
@@ -54,19 +76,19 @@ export class Exchange {
   #call: glue.Call | undefined;
   #reader: ChunkReader | undefined;
   #want = 0;
-  #waiting = { forChunk: false };
+  #hooks = new Hooks();
   #pending: Pending | undefined;
   #generation = 0;
   #aborted: { reason: unknown } | undefined;
   #release: () => void = ignore;
 
   /**
-   * @param begin Makes the core's call; `isReading` tells it whether the consumer waits for a chunk.
+   * @param begin Makes the core's call.
    * @param ready Resolves when the core is loaded; absent when it is.
    * @param signals The caller's signals.
    */
   constructor(
-    begin: (isReading: () => boolean) => glue.Call,
+    begin: (hooks: Hooks) => glue.Call,
     ready: Promise<void> | undefined,
     signals: AbortSignal[],
   ) {
@@ -88,19 +110,18 @@ export class Exchange {
     if (aborted) this.abort(aborted.reason);
   }
 
-  async #open(begin: (isReading: () => boolean) => glue.Call, ready: Promise<void> | undefined): Promise<void> {
+  async #open(begin: (hooks: Hooks) => glue.Call, ready: Promise<void> | undefined): Promise<void> {
     let response: Response | undefined;
     try {
       if (ready) await ready;
       if (!this.over) {
-        const waiting = this.#waiting;
-        const call = begin(() => waiting.forChunk);
+        const call = begin(this.#hooks);
         this.#generation = generation;
         this.#call = call;
         this.#pending = { call, reader: undefined };
         abandoned.register(this, this.#pending, this);
         if (this.#want !== 0) call.want(this.#want);
-        response = (await call.open()) as Response | undefined;
+        response = await new Promise<Response | undefined>((done) => call.open(done));
         if (response === undefined && !this.over) this.#fail(this.#error(call));
       }
     } catch (thrown) {
@@ -112,8 +133,7 @@ export class Exchange {
       throw this.failure!.error;
     }
     this.#reader = this.#pending!.reader = reader;
-    // A deadline aborts the request; a body that does not heed its signal is cancelled besides.
-    void this.#call!.interrupted().then(() => reader!.cancel().catch(ignore));
+    this.#hooks.reader = reader;
   }
 
   /** Chooses what later batches hold. */
@@ -131,20 +151,21 @@ export class Exchange {
       if (this.#reader === undefined) await this.opened;
       const call = this.#call!;
       let outcome: number;
-      this.#waiting.forChunk = true;
+      this.#hooks.waiting = true;
       try {
         const { done, value } = await this.#reader!.read();
-        this.#waiting.forChunk = false;
+        this.#hooks.waiting = false;
         if (this.over) return;
         outcome = done ? call.end() : feed(call, value!);
       } catch (thrown) {
-        this.#waiting.forChunk = false;
+        this.#hooks.waiting = false;
         if (this.over || thrown instanceof WebAssembly.RuntimeError) throw thrown;
-        outcome = call.breakOff(thrown);
+        this.#hooks.setCause(thrown);
+        outcome = call.breakOff();
       }
       take();
       if (outcome === MORE) return;
-      if (outcome === COMPLETE) this.result = call.result() as string;
+      if (outcome === COMPLETE) this.result = call.result();
       else this.failure = { error: this.#error(call) };
       this.over = true;
       this.#settle();
@@ -184,7 +205,7 @@ export class Exchange {
 
   #error(call: glue.Call): unknown {
     if (this.#aborted) return this.#aborted.reason;
-    return fromFacts(call.error() as string, call.cause() as unknown);
+    return fromFacts(call.error(), this.#hooks.cause);
   }
 
   #explain(thrown: unknown): unknown {

@@ -112,12 +112,13 @@ let outputAt = 0;
 function bytes(): Uint8Array {
   // Growing the memory detaches its buffer.
   if (memory === undefined || memory.byteLength === 0) {
-    const { buffer } = glue.linearMemory() as WebAssembly.Memory;
-    memory = new Uint8Array(buffer);
-    words = new Uint32Array(buffer);
+    glue.withMemory(({ buffer }: WebAssembly.Memory) => {
+      memory = new Uint8Array(buffer);
+      words = new Uint32Array(buffer);
+    });
     outputAt = glue.output() / 4;
   }
-  return memory;
+  return memory!;
 }
 
 /** Copies a chunk to where the core reads it. @internal */

@@ -11,7 +11,8 @@ export type HeadersLike = Headers | Iterable<readonly [string, string]> | Readon
 /** Limits in milliseconds; `Infinity` switches one off. */
 export interface TimeoutOptions {
   /**
-   * From sending the request to the first piece of the answer (text, reasoning or a tool call).
+   * From sending the request to the first piece of a streamed answer (text, reasoning or a tool call).
+   * A whole answer has none: for it only `total` counts.
    * @default 60_000
    */
   firstToken?: number | undefined;

@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, Response};
 
 use super::{fetch, global};
@@ -14,16 +14,32 @@ use crate::core::engine::{self, Progress, Shared, Step};
 use crate::core::secret::Secret;
 use crate::core::wire::batch::Want;
 
+#[wasm_bindgen]
+extern "C" {
+    /// What a call asks of, and tells, the loop in TypeScript that reads its body.
+    pub type Hooks;
+
+    /// Whether the consumer waits for a chunk.
+    #[wasm_bindgen(method, js_name = isReading)]
+    fn is_reading(this: &Hooks) -> bool;
+
+    /// What JavaScript threw, for the error's `cause`.
+    #[wasm_bindgen(method, js_name = setCause)]
+    fn set_cause(this: &Hooks, cause: &JsValue);
+
+    /// The call has ended without the consumer's doing: by a deadline or an abort.
+    #[wasm_bindgen(method)]
+    fn interrupted(this: &Hooks);
+}
+
 /// The part of a call that its pending work keeps alive.
 pub struct Inner {
     call: RefCell<engine::Call>,
     shared: Rc<RefCell<Shared>>,
     token_function: Option<Function>,
     fetch: Option<Function>,
-    is_reading: Function,
+    hooks: Hooks,
     controller: RefCell<Option<AbortController>>,
-    /// What JavaScript threw, for the error's `cause`.
-    cause: RefCell<JsValue>,
     /// Resolves (to `undefined`) when the call ends while something is awaited.
     interrupted: Promise,
     interrupt: Option<Function>,
@@ -40,7 +56,7 @@ impl Inner {
         shared: Rc<RefCell<Shared>>,
         token_function: Option<Function>,
         fetch: Option<Function>,
-        is_reading: Function,
+        hooks: Hooks,
     ) -> Rc<Inner> {
         let mut interrupt = None;
         let interrupted = Promise::new(&mut |resolve, _| interrupt = Some(resolve));
@@ -49,9 +65,8 @@ impl Inner {
             shared,
             token_function,
             fetch,
-            is_reading,
+            hooks,
             controller: RefCell::default(),
-            cause: RefCell::default(),
             interrupted,
             interrupt,
             reported: Cell::new(false),
@@ -61,7 +76,7 @@ impl Inner {
     }
 
     /// Steps the call until its body can be read (the `Response`), or it is over (`undefined`).
-    async fn open(self: Rc<Inner>) -> Result<JsValue, JsValue> {
+    async fn open(self: Rc<Inner>) -> JsValue {
         let mut response: Option<Response> = None;
         loop {
             let step = self.call.borrow_mut().step(&mut self.shared.borrow_mut(), global::now());
@@ -71,10 +86,10 @@ impl Inner {
             match step {
                 Step::Token => self.ask_for_token().await,
                 Step::Send(request) => response = self.send(*request).await,
-                Step::Read => return Ok(response.map_or(JsValue::UNDEFINED, JsValue::from)),
+                Step::Read => return response.map_or(JsValue::UNDEFINED, JsValue::from),
                 Step::Settled => {
                     self.release();
-                    return Ok(JsValue::UNDEFINED);
+                    return JsValue::UNDEFINED;
                 }
             }
         }
@@ -113,7 +128,7 @@ impl Inner {
     }
 
     fn fail_token(&self, thrown: JsValue) {
-        self.cause.replace(thrown);
+        self.hooks.set_cause(&thrown);
         self.call.borrow_mut().on_token_failure(global::now().monotonic);
     }
 
@@ -158,14 +173,14 @@ impl Inner {
     }
 
     fn no_answer(&self, thrown: JsValue) -> Option<Response> {
-        self.cause.replace(thrown);
+        self.hooks.set_cause(&thrown);
         self.call.borrow_mut().on_no_answer(global::now().monotonic);
         None
     }
 
     /// Looks at the deadlines and sets the timer for the next look.
     fn look(self: &Rc<Inner>) {
-        let reading = self.is_reading.call0(&JsValue::UNDEFINED).is_ok_and(|reading| reading.is_truthy());
+        let reading = self.hooks.is_reading();
         let now = global::now().monotonic;
         let next = self.call.borrow_mut().look(now, reading);
         match next {
@@ -209,6 +224,7 @@ impl Inner {
         if let Some(interrupt) = &self.interrupt {
             let _ = interrupt.call0(&JsValue::UNDEFINED);
         }
+        self.hooks.interrupted();
     }
 
     /// Closes the connection of the last request, if it is still open.
@@ -252,10 +268,11 @@ thread_local! {
     static OUTPUT: Cell<[u32; 4]> = const { Cell::new([0; 4]) };
 }
 
-/// The module's memory.
-#[wasm_bindgen(js_name = linearMemory)]
-pub fn linear_memory() -> JsValue {
-    wasm_bindgen::memory()
+/// Gives the module's memory to `take`. (No export returns a reference: Node 20 and 22 inline calls of
+/// WebAssembly, and die when such a call outlives its caller's optimised code.)
+#[wasm_bindgen(js_name = withMemory)]
+pub fn with_memory(take: &Function) {
+    let _ = take.call1(&JsValue::UNDEFINED, &wasm_bindgen::memory());
 }
 
 /// Makes room for a chunk of `length` bytes and says where to write it.
@@ -303,14 +320,17 @@ impl Call {
 
 #[wasm_bindgen]
 impl Call {
-    /// Sends the request and does all that is needed until there is a body to read. Resolves to the
-    /// `Response`, or to `undefined` when the call is over: then `error` says why.
-    pub fn open(&self) -> Promise {
+    /// Sends the request and does all that is needed until there is a body to read. Calls `done` with
+    /// the `Response`, or with `undefined` when the call is over: then `error` says why.
+    pub fn open(&self, done: Function) {
         let inner = self.inner.clone();
         if inner.timer.borrow().is_undefined() {
             inner.look();
         }
-        future_to_promise(inner.open())
+        spawn_local(async move {
+            let response = inner.open().await;
+            let _ = done.call1(&JsValue::UNDEFINED, &response);
+        });
     }
 
     /// Chooses what the batches hold: 1 text, 2 events, 3 chunks.
@@ -346,14 +366,11 @@ impl Call {
         self.report(progress)
     }
 
-    /// The body broke off with `cause` (returns as `feed`).
+    /// The body broke off (returns as `feed`).
     #[wasm_bindgen(js_name = breakOff)]
-    pub fn break_off(&self, cause: JsValue) -> u32 {
+    pub fn break_off(&self) -> u32 {
         let progress = {
             let mut call = self.inner.next_batch();
-            if !call.is_settled() {
-                self.inner.cause.replace(cause);
-            }
             call.break_off(global::now().monotonic)
         };
         self.report(progress)
@@ -365,34 +382,18 @@ impl Call {
         self.inner.interrupt();
     }
 
-    /// Resolves when the call ends without the consumer's doing: by a deadline or an abort.
-    pub fn interrupted(&self) -> Promise {
-        self.inner.interrupted.clone()
-    }
-
-    /// Whether the caller's abort ended it.
-    #[wasm_bindgen(js_name = isAborted)]
-    pub fn is_aborted(&self) -> bool {
-        self.inner.call.borrow().is_aborted()
-    }
-
     /// The result, as JSON.
-    pub fn result(&self) -> JsValue {
-        to_js(&self.inner.call.borrow().result())
+    pub fn result(&self) -> String {
+        text(self.inner.call.borrow().result())
     }
 
     /// The error's facts, as JSON.
-    pub fn error(&self) -> JsValue {
-        to_js(&self.inner.call.borrow().error())
-    }
-
-    /// What JavaScript threw, if that was the cause.
-    pub fn cause(&self) -> JsValue {
-        self.inner.cause.borrow().clone()
+    pub fn error(&self) -> String {
+        text(self.inner.call.borrow().error())
     }
 }
 
-/// UTF-8 (the core writes nothing else) as a JavaScript string.
-pub fn to_js(text: &[u8]) -> JsValue {
-    JsValue::from_str(std::str::from_utf8(text).unwrap_or_default())
+/// The core writes nothing but UTF-8.
+pub fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_default()
 }

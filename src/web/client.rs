@@ -6,7 +6,7 @@ use std::rc::Rc;
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
-use super::call::{self, Call};
+use super::call::{self, Call, Hooks};
 use super::{global, options};
 use crate::core::engine::plan::Task;
 use crate::core::engine::settings::Settings;
@@ -34,8 +34,7 @@ impl Client {
 
     /// Begins a call; `Call::open` sends it. `request` is the caller's JSON. `access_token` is a
     /// string, a function that gives one or a promise of one, or `undefined`; `fetch` is the caller's
-    /// own or `undefined`; `is_reading` says whether the consumer waits for a chunk. Throws a string:
-    /// the error's facts as JSON.
+    /// own or `undefined`. Throws a string: the error's facts as JSON.
     #[allow(clippy::too_many_arguments)]
     pub fn call(
         &self,
@@ -45,7 +44,7 @@ impl Client {
         options: JsValue,
         access_token: JsValue,
         fetch: JsValue,
-        is_reading: Function,
+        hooks: Hooks,
     ) -> Result<Call, JsValue> {
         let mut settings = self.settings.clone();
         if !options.is_undefined() {
@@ -74,7 +73,7 @@ impl Client {
             global::now(),
         )
         .map_err(|error| facts(&error))?;
-        Ok(Call::new(call::Inner::new(call, self.shared.clone(), function, own_fetch, is_reading)))
+        Ok(Call::new(call::Inner::new(call, self.shared.clone(), function, own_fetch, hooks)))
     }
 }
 
@@ -83,5 +82,5 @@ fn facts(error: &Error) -> JsValue {
     let mut object = ObjectWriter::new(&mut out);
     error.write(&mut object);
     object.end();
-    call::to_js(&out)
+    JsValue::from_str(&call::text(out))
 }

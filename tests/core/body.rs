@@ -1,6 +1,8 @@
 //! Request bodies: the caller's own text, with each target's fields spliced in.
 
-use hf_inference_wasm::core::provider::body::{Members, asks_for_usage, chat, completion, tgi, tgi_only_parameter};
+use hf_inference_wasm::core::provider::body::{
+    Members, asks_for_usage, chat, completion, tgi, tgi_only_parameter,
+};
 
 fn members(json: &str) -> Members<'_> {
     Members::read(json.as_bytes()).expect("an object")
@@ -29,9 +31,18 @@ fn a_stream_asks_for_its_token_counts_unless_the_caller_has_an_opinion() {
     let cases = [
         ("{}", r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#),
         (r#"{"stream":false}"#, r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#),
-        (r#"{"stream_options":null}"#, r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#),
-        (r#"{"stream_options":{"include_usage":false}}"#, r#"{"model":"m","stream":true,"stream_options":{"include_usage":false}}"#),
-        (r#"{"x":1,"stream_options":{"x":2.0},"stream":true}"#, r#"{"model":"m","stream":true,"stream_options":{"x":2.0},"x":1}"#),
+        (
+            r#"{"stream_options":null}"#,
+            r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
+        ),
+        (
+            r#"{"stream_options":{"include_usage":false}}"#,
+            r#"{"model":"m","stream":true,"stream_options":{"include_usage":false}}"#,
+        ),
+        (
+            r#"{"x":1,"stream_options":{"x":2.0},"stream":true}"#,
+            r#"{"model":"m","stream":true,"stream_options":{"x":2.0},"x":1}"#,
+        ),
     ];
     for (request, expected) in cases {
         assert_eq!(text(chat(&members(request), "m", true, true, &[])), expected);
@@ -49,39 +60,73 @@ fn what_is_not_streamed_has_no_word_of_streams() {
 #[test]
 fn members_that_a_provider_refuses_are_left_out() {
     let request = r#"{"store":true,"messages":[],"stored":1}"#;
-    assert_eq!(text(chat(&members(request), "m", false, true, &["store"])), r#"{"model":"m","messages":[],"stored":1}"#);
+    assert_eq!(
+        text(chat(&members(request), "m", false, true, &["store"])),
+        r#"{"model":"m","messages":[],"stored":1}"#
+    );
     let request = r#"{"inputs":"i","store":true,"parameters":{"store":true,"seed":1}}"#;
-    assert_eq!(text(completion(&members(request), "m", false, &["store"])), r#"{"model":"m","prompt":"i","seed":1}"#);
+    assert_eq!(
+        text(completion(&members(request), "m", false, &["store"])),
+        r#"{"model":"m","prompt":"i","seed":1}"#
+    );
 }
 
 #[test]
 fn a_generation_becomes_a_text_completion() {
     let cases = [
         (r#"{"inputs":"é \"x\""}"#, r#"{"model":"m","prompt":"é \"x\""}"#),
-        (r#"{"inputs":"i","parameters":{"max_new_tokens":20}}"#, r#"{"model":"m","prompt":"i","max_tokens":20}"#),
-        (r#"{"inputs":"i","parameters":{"return_full_text":true}}"#, r#"{"model":"m","prompt":"i","echo":true}"#),
+        (
+            r#"{"inputs":"i","parameters":{"max_new_tokens":20}}"#,
+            r#"{"model":"m","prompt":"i","max_tokens":20}"#,
+        ),
+        (
+            r#"{"inputs":"i","parameters":{"return_full_text":true}}"#,
+            r#"{"model":"m","prompt":"i","echo":true}"#,
+        ),
         (r#"{"inputs":"i","parameters":{"return_full_text":false}}"#, r#"{"model":"m","prompt":"i"}"#),
-        (r#"{"inputs":"i","parameters":{"do_sample":false}}"#, r#"{"model":"m","prompt":"i","temperature":0}"#),
-        (r#"{"inputs":"i","parameters":{"do_sample":false,"temperature":0.5}}"#, r#"{"model":"m","prompt":"i","temperature":0.5}"#),
+        (
+            r#"{"inputs":"i","parameters":{"do_sample":false}}"#,
+            r#"{"model":"m","prompt":"i","temperature":0}"#,
+        ),
+        (
+            r#"{"inputs":"i","parameters":{"do_sample":false,"temperature":0.5}}"#,
+            r#"{"model":"m","prompt":"i","temperature":0.5}"#,
+        ),
         (r#"{"inputs":"i","parameters":{"do_sample":true,"details":true}}"#, r#"{"model":"m","prompt":"i"}"#),
-        (r#"{"inputs":"i","parameters":{"top_k":50,"seed":9313781139405380000,"stop":["a"],"repetition_penalty":1.10}}"#, r#"{"model":"m","prompt":"i","top_k":50,"seed":9313781139405380000,"stop":["a"],"repetition_penalty":1.10}"#),
-        (r#"{"inputs":"i","parameters":{"max_new_tokens":20,"max_tokens":30}}"#, r#"{"model":"m","prompt":"i","max_tokens":30}"#),
-        (r#"{"inputs":"i","max_tokens":30,"parameters":{"max_new_tokens":20}}"#, r#"{"model":"m","prompt":"i","max_tokens":30}"#),
+        (
+            r#"{"inputs":"i","parameters":{"top_k":50,"seed":9313781139405380000,"stop":["a"],"repetition_penalty":1.10}}"#,
+            r#"{"model":"m","prompt":"i","top_k":50,"seed":9313781139405380000,"stop":["a"],"repetition_penalty":1.10}"#,
+        ),
+        (
+            r#"{"inputs":"i","parameters":{"max_new_tokens":20,"max_tokens":30}}"#,
+            r#"{"model":"m","prompt":"i","max_tokens":30}"#,
+        ),
+        (
+            r#"{"inputs":"i","max_tokens":30,"parameters":{"max_new_tokens":20}}"#,
+            r#"{"model":"m","prompt":"i","max_tokens":30}"#,
+        ),
         (r#"{"inputs":"i","parameters":{"max_new_tokens":null}}"#, r#"{"model":"m","prompt":"i"}"#),
         (r#"{"inputs":"i","parameters":null,"user":"u"}"#, r#"{"model":"m","prompt":"i","user":"u"}"#),
-        (r#"{"model":"x","inputs":"i","parameters":{"watermark":false,"truncate":null}}"#, r#"{"model":"m","prompt":"i"}"#),
+        (
+            r#"{"model":"x","inputs":"i","parameters":{"watermark":false,"truncate":null}}"#,
+            r#"{"model":"m","prompt":"i"}"#,
+        ),
     ];
     for (request, expected) in cases {
         assert_eq!(text(completion(&members(request), "m", false, &[])), expected, "{request}");
     }
     let streamed = text(completion(&members(r#"{"inputs":"i"}"#), "m", true, &[]));
-    assert_eq!(streamed, r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"prompt":"i"}"#);
+    assert_eq!(
+        streamed,
+        r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"prompt":"i"}"#
+    );
 }
 
 #[test]
 fn tgis_own_protocol_has_no_model_and_keeps_its_parameters() {
     let request = r#"{"model":"x","inputs":"i","stream":true,"stream_options":{},"parameters":{"grammar":{"type":"regex","value":"a"},"seed":9313781139405380000}}"#;
-    let kept = r#""inputs":"i","parameters":{"grammar":{"type":"regex","value":"a"},"seed":9313781139405380000}"#;
+    let kept =
+        r#""inputs":"i","parameters":{"grammar":{"type":"regex","value":"a"},"seed":9313781139405380000}"#;
     assert_eq!(text(tgi(&members(request), None)), format!("{{{kept}}}"));
     assert_eq!(text(tgi(&members(request), Some(true))), format!("{{{kept},\"stream\":true}}"));
     assert_eq!(text(tgi(&members(request), Some(false))), format!("{{{kept},\"stream\":false}}"));
@@ -89,7 +134,15 @@ fn tgis_own_protocol_has_no_model_and_keeps_its_parameters() {
 
 #[test]
 fn a_parameter_that_only_tgi_knows_is_found() {
-    for name in ["adapter_id", "decoder_input_details", "grammar", "top_n_tokens", "truncate", "typical_p", "watermark"] {
+    for name in [
+        "adapter_id",
+        "decoder_input_details",
+        "grammar",
+        "top_n_tokens",
+        "truncate",
+        "typical_p",
+        "watermark",
+    ] {
         for value in ["1", "0.5", "true", "\"x\"", "{}"] {
             let request = format!(r#"{{"inputs":"i","parameters":{{"seed":1,"{name}":{value}}}}}"#);
             assert_eq!(tgi_only_parameter(&members(&request)), Some(name), "{request}");
@@ -99,7 +152,9 @@ fn a_parameter_that_only_tgi_knows_is_found() {
             assert_eq!(tgi_only_parameter(&members(&request)), None, "{request}");
         }
     }
-    for request in ["{}", r#"{"parameters":[]}"#, r#"{"parameters":{"max_new_tokens":1}}"#, r#"{"grammar":1}"#] {
+    for request in
+        ["{}", r#"{"parameters":[]}"#, r#"{"parameters":{"max_new_tokens":1}}"#, r#"{"grammar":1}"#]
+    {
         assert_eq!(tgi_only_parameter(&members(request)), None, "{request}");
     }
 }
@@ -122,8 +177,11 @@ fn only_an_object_has_members() {
 #[test]
 fn usage_is_asked_for_by_true_alone() {
     for (request, expected) in [
-        (r#"{"stream_options":{"include_usage":true}}"#, true), (r#"{"stream_options":{"include_usage":false}}"#, false),
-        (r#"{"stream_options":{}}"#, false), (r#"{"stream_options":null}"#, false), ("{}", false),
+        (r#"{"stream_options":{"include_usage":true}}"#, true),
+        (r#"{"stream_options":{"include_usage":false}}"#, false),
+        (r#"{"stream_options":{}}"#, false),
+        (r#"{"stream_options":null}"#, false),
+        ("{}", false),
     ] {
         assert_eq!(asks_for_usage(&members(request)), expected, "{request}");
     }

@@ -73,8 +73,11 @@ fn every_sample_gives_the_same_events_however_it_is_cut() {
             let reading = Reading::new(Task::Chat, Want::Events, &pieces);
             assert_eq!(reading.joined_events(), whole, "{} as {pieces:?}", sample.name);
         }
-        let text: String =
-            whole.iter().filter(|(kind, _)| *kind == Mark::Text as u32).map(|(_, text)| text.as_str()).collect();
+        let text: String = whole
+            .iter()
+            .filter(|(kind, _)| *kind == Mark::Text as u32)
+            .map(|(_, text)| text.as_str())
+            .collect();
         assert_eq!(text, sample.text);
         let finishes = whole.iter().filter(|(kind, _)| *kind == Mark::Finish as u32).count();
         assert_eq!(finishes, usize::from(sample.error.is_empty()), "one finish, of a complete answer only");
@@ -85,8 +88,7 @@ fn every_sample_gives_the_same_events_however_it_is_cut() {
 fn every_sample_gives_the_services_own_chunks_untouched() {
     for sample in SAMPLES {
         let lines = sample.stream.lines().filter_map(|line| line.strip_prefix("data:"));
-        let expected: Vec<&str> =
-            lines.map(str::trim).filter(|data| data.contains("\"choices\"")).collect();
+        let expected: Vec<&str> = lines.map(str::trim).filter(|data| data.contains("\"choices\"")).collect();
         assert_eq!(expected.len(), sample.chunks, "{}", sample.name);
         let whole = Reading::new(Task::Chat, Want::Chunks, &[sample.stream.as_bytes()]);
         assert_eq!(whole.chunk_text(), expected.join(","), "{}: the very bytes", sample.name);
@@ -129,7 +131,11 @@ fn content_and_reasoning_are_taken_in_every_shape() {
         (r#"{"content":[]}"#, "", ""),
         (r#"{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}"#, "ab", ""),
         (r#"{"content":["a",{"type":"text","text":"b"},null,1,{}]}"#, "ab", ""),
-        (r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"r"}]},{"type":"text","text":"a"}]}"#, "a", "r"),
+        (
+            r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"r"}]},{"type":"text","text":"a"}]}"#,
+            "a",
+            "r",
+        ),
         (r#"{"content":[{"type":"thinking","thinking":"r"}]}"#, "", "r"),
         (r#"{"reasoning":"r"}"#, "", "r"),
         (r#"{"reasoning_content":"r"}"#, "", "r"),
@@ -153,9 +159,18 @@ fn content_and_reasoning_are_taken_in_every_shape() {
 #[test]
 fn odd_chunks_bring_nothing_and_break_nothing() {
     let odd = [
-        "{}", r#"{"choices":[]}"#, r#"{"choices":null}"#, r#"{"choices":{}}"#, r#"{"choices":[null,1,"x"]}"#,
-        r#"{"error":null,"choices":[]}"#, r#"{"error":"","choices":[]}"#, r#"{"error":{},"choices":[]}"#,
-        r#"{"usage":null}"#, r#"{"x_groq":{"id":"r"}}"#, r#"{"time_info":{"a":0.1}}"#, r#"{"object":null,"id":7,"model":[]}"#,
+        "{}",
+        r#"{"choices":[]}"#,
+        r#"{"choices":null}"#,
+        r#"{"choices":{}}"#,
+        r#"{"choices":[null,1,"x"]}"#,
+        r#"{"error":null,"choices":[]}"#,
+        r#"{"error":"","choices":[]}"#,
+        r#"{"error":{},"choices":[]}"#,
+        r#"{"usage":null}"#,
+        r#"{"x_groq":{"id":"r"}}"#,
+        r#"{"time_info":{"a":0.1}}"#,
+        r#"{"object":null,"id":7,"model":[]}"#,
         r#"{"x-router-metadata":{"route":"a","model":"b"}}"#,
     ];
     for chunk in odd {
@@ -173,7 +188,18 @@ fn odd_chunks_bring_nothing_and_break_nothing() {
 
 #[test]
 fn what_is_not_a_json_object_is_invalid() {
-    for chunk in ["", "1", "[]", "\"x\"", "null", "{", "{]", "{}x", "{\"choices\":[{\"delta\":{\"content\":\"a}]}", "NaN"] {
+    for chunk in [
+        "",
+        "1",
+        "[]",
+        "\"x\"",
+        "null",
+        "{",
+        "{]",
+        "{}x",
+        "{\"choices\":[{\"delta\":{\"content\":\"a}]}",
+        "NaN",
+    ] {
         let mut answer = Answer::default();
         assert_eq!(answer.take(chunk.as_bytes(), &mut Batch::default()), Err(Fault::Invalid), "{chunk}");
     }
@@ -190,9 +216,18 @@ fn a_text_completions_text_counts_only_where_there_is_no_delta() {
 #[test]
 fn finish_reasons_come_to_the_common_words() {
     let cases = [
-        ("stop", "stop"), ("eos", "stop"), ("eos_token", "stop"), ("stop_sequence", "stop"), ("end_turn", "stop"),
-        ("length", "length"), ("max_tokens", "length"), ("model_length", "length"), ("tool_calls", "tool_calls"),
-        ("function_call", "tool_calls"), ("tool_use", "tool_calls"), ("content_filter", "content_filter"),
+        ("stop", "stop"),
+        ("eos", "stop"),
+        ("eos_token", "stop"),
+        ("stop_sequence", "stop"),
+        ("end_turn", "stop"),
+        ("length", "length"),
+        ("max_tokens", "length"),
+        ("model_length", "length"),
+        ("tool_calls", "tool_calls"),
+        ("function_call", "tool_calls"),
+        ("tool_use", "tool_calls"),
+        ("content_filter", "content_filter"),
         ("something new", "other"),
     ];
     for (raw, word) in cases {
@@ -201,11 +236,12 @@ fn finish_reasons_come_to_the_common_words() {
         assert_eq!((lossless(&choice.finish_reason), choice.normalised_finish_reason()), (raw, word));
         assert!(answer.is_finished());
     }
-    for unfinished in [r#""finish_reason":null"#, r#""finish_reason":"""#, r#""index":0"#, r#""finish_reason":0"#] {
+    for unfinished in
+        [r#""finish_reason":null"#, r#""finish_reason":"""#, r#""index":0"#, r#""finish_reason":0"#]
+    {
         assert!(!taken(&[&format!(r#"{{"choices":[{{"delta":{{}},{unfinished}}}]}}"#)]).is_finished());
     }
-    let stop_with_call =
-        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]},"finish_reason":"stop"}]}"#;
+    let stop_with_call = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]},"finish_reason":"stop"}]}"#;
     let answer = taken(&[stop_with_call]);
     assert_eq!(answer.first().expect("a choice").normalised_finish_reason(), "tool_calls", "TGI says stop");
 }
@@ -224,68 +260,131 @@ fn a_finish_is_not_taken_back_by_a_later_null() {
 fn tool_calls_are_put_together_from_every_shape() {
     type Case<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str, &'a str)]);
     let cases: &[Case<'_>] = &[
-        ("fragments", &[
-            r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}]}"#,
-            r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\""}}]}"#,
-            r#"{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}"#,
-        ], &[("a", "f", "{\"x\":1}")]),
-        ("whole", &[r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}"#], &[("a", "f", "{}")]),
-        ("two in one delta", &[
-            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":1,"id":"b","function":{"name":"g","arguments":"[]"}}]}"#,
-        ], &[("a", "f", "{}"), ("b", "g", "[]")]),
-        ("interleaved", &[
-            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]}"#,
-            r#"{"tool_calls":[{"index":1,"id":"b","function":{"name":"g"}}]}"#,
-            r#"{"tool_calls":[{"index":0,"function":{"arguments":"1"}},{"index":1,"function":{"arguments":"2"}}]}"#,
-            r#"{"tool_calls":[{"index":1,"function":{"arguments":"3"}}]}"#,
-        ], &[("a", "f", "1"), ("b", "g", "23")]),
-        ("empty or null repeats", &[
-            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}"#,
-            r#"{"tool_calls":[{"index":0,"id":"","function":{"name":"","arguments":"{"}}]}"#,
-            r#"{"tool_calls":[{"index":0,"id":null,"type":"function","function":{"name":null,"arguments":"}"}}]}"#,
-        ], &[("a", "f", "{}")]),
-        ("full repeats", &[
-            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}]}"#,
-            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"}"}}]}"#,
-        ], &[("a", "f", "{}")]),
-        ("no index, by id", &[
-            r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"1"}}]}"#,
-            r#"{"tool_calls":[{"id":"b","function":{"name":"g","arguments":"2"}}]}"#,
-            r#"{"tool_calls":[{"id":"a","function":{"arguments":"3"}}]}"#,
-        ], &[("a", "f", "13"), ("b", "g", "2")]),
-        ("no index and no id: goes on with the last", &[
-            r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"1"}}]}"#,
-            r#"{"tool_calls":[{"function":{"arguments":"2"}}]}"#,
-        ], &[("a", "f", "12")]),
-        ("always index 0, told apart by new ids", &[
-            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"1"}}]}"#,
-            r#"{"tool_calls":[{"index":0,"id":"b","function":{"name":"g","arguments":""}}]}"#,
-            r#"{"tool_calls":[{"index":0,"function":{"arguments":"2"}}]}"#,
-        ], &[("a", "f", "1"), ("b", "g", "2")]),
-        ("sparse index", &[
-            r#"{"tool_calls":[{"index":3,"id":"a","function":{"name":"f","arguments":"1"}}]}"#,
-            r#"{"tool_calls":[{"index":7,"id":"b","function":{"name":"g","arguments":"2"}}]}"#,
-            r#"{"tool_calls":[{"index":3,"function":{"arguments":"3"}}]}"#,
-        ], &[("a", "f", "13"), ("b", "g", "2")]),
-        ("id after the arguments", &[
-            r#"{"tool_calls":[{"index":0,"function":{"arguments":"1"}}]}"#,
-            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"2"}}]}"#,
-        ], &[("a", "f", "12")]),
-        ("null and odd lists", &[
-            r#"{"tool_calls":null}"#, r#"{"tool_calls":[]}"#, r#"{"tool_calls":[null,1,"x"]}"#, r#"{"tool_calls":"x"}"#,
-            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":null}}]}"#,
-        ], &[("a", "f", "")]),
-        ("one object where the list should be", &[
-            r#"{"tool_calls":{"index":0,"id":"","type":"function","function":{"name":"f","arguments":"{"}}}"#,
-            r#"{"tool_calls":{"index":0,"id":"","type":"function","function":{"name":"","arguments":"}"}}}"#,
-        ], &[("", "f", "{}")]),
-        ("arguments as an object", &[
-            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":{"x": [1, 9007199254740993]}}}]}"#,
-        ], &[("a", "f", r#"{"x": [1, 9007199254740993]}"#)]),
-        ("an emoji cut over two fragments", &[
-            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"\"\ud83d"}}]}"#,
-            r#"{"tool_calls":[{"index":0,"function":{"arguments":"\ude00\""}}]}"#,
-        ], &[("a", "f", "\"😀\"")]),
+        (
+            "fragments",
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}"#,
+            ],
+            &[("a", "f", "{\"x\":1}")],
+        ),
+        (
+            "whole",
+            &[r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}"#],
+            &[("a", "f", "{}")],
+        ),
+        (
+            "two in one delta",
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":1,"id":"b","function":{"name":"g","arguments":"[]"}}]}"#,
+            ],
+            &[("a", "f", "{}"), ("b", "g", "[]")],
+        ),
+        (
+            "interleaved",
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]}"#,
+                r#"{"tool_calls":[{"index":1,"id":"b","function":{"name":"g"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"1"}},{"index":1,"function":{"arguments":"2"}}]}"#,
+                r#"{"tool_calls":[{"index":1,"function":{"arguments":"3"}}]}"#,
+            ],
+            &[("a", "f", "1"), ("b", "g", "23")],
+        ),
+        (
+            "empty or null repeats",
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"id":"","function":{"name":"","arguments":"{"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"id":null,"type":"function","function":{"name":null,"arguments":"}"}}]}"#,
+            ],
+            &[("a", "f", "{}")],
+        ),
+        (
+            "full repeats",
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"}"}}]}"#,
+            ],
+            &[("a", "f", "{}")],
+        ),
+        (
+            "no index, by id",
+            &[
+                r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"1"}}]}"#,
+                r#"{"tool_calls":[{"id":"b","function":{"name":"g","arguments":"2"}}]}"#,
+                r#"{"tool_calls":[{"id":"a","function":{"arguments":"3"}}]}"#,
+            ],
+            &[("a", "f", "13"), ("b", "g", "2")],
+        ),
+        (
+            "no index and no id: goes on with the last",
+            &[
+                r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"1"}}]}"#,
+                r#"{"tool_calls":[{"function":{"arguments":"2"}}]}"#,
+            ],
+            &[("a", "f", "12")],
+        ),
+        (
+            "always index 0, told apart by new ids",
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"1"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"id":"b","function":{"name":"g","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"2"}}]}"#,
+            ],
+            &[("a", "f", "1"), ("b", "g", "2")],
+        ),
+        (
+            "sparse index",
+            &[
+                r#"{"tool_calls":[{"index":3,"id":"a","function":{"name":"f","arguments":"1"}}]}"#,
+                r#"{"tool_calls":[{"index":7,"id":"b","function":{"name":"g","arguments":"2"}}]}"#,
+                r#"{"tool_calls":[{"index":3,"function":{"arguments":"3"}}]}"#,
+            ],
+            &[("a", "f", "13"), ("b", "g", "2")],
+        ),
+        (
+            "id after the arguments",
+            &[
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"1"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"2"}}]}"#,
+            ],
+            &[("a", "f", "12")],
+        ),
+        (
+            "null and odd lists",
+            &[
+                r#"{"tool_calls":null}"#,
+                r#"{"tool_calls":[]}"#,
+                r#"{"tool_calls":[null,1,"x"]}"#,
+                r#"{"tool_calls":"x"}"#,
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":null}}]}"#,
+            ],
+            &[("a", "f", "")],
+        ),
+        (
+            "one object where the list should be",
+            &[
+                r#"{"tool_calls":{"index":0,"id":"","type":"function","function":{"name":"f","arguments":"{"}}}"#,
+                r#"{"tool_calls":{"index":0,"id":"","type":"function","function":{"name":"","arguments":"}"}}}"#,
+            ],
+            &[("", "f", "{}")],
+        ),
+        (
+            "arguments as an object",
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":{"x": [1, 9007199254740993]}}}]}"#,
+            ],
+            &[("a", "f", r#"{"x": [1, 9007199254740993]}"#)],
+        ),
+        (
+            "an emoji cut over two fragments",
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"\"\ud83d"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"\ude00\""}}]}"#,
+            ],
+            &[("a", "f", "\"😀\"")],
+        ),
     ];
     for (name, shapes, expected) in cases {
         let answer = deltas(shapes);
@@ -318,7 +417,8 @@ fn several_choices_are_kept_apart() {
     assert_eq!(answer.first().expect("a choice").index, 0);
     assert!(!answer.is_finished(), "the third has not ended");
     // Without an index the place in the list is the number.
-    let answer = taken(&[r#"{"choices":[{"delta":{"content":"a"}},{"index":null,"delta":{"content":"b"}}]}"#]);
+    let answer =
+        taken(&[r#"{"choices":[{"delta":{"content":"a"}},{"index":null,"delta":{"content":"b"}}]}"#]);
     assert_eq!(answer.choices().iter().map(|choice| choice.index).collect::<Vec<_>>(), [0, 1]);
 }
 
@@ -331,7 +431,9 @@ fn text_of_the_first_choice_only_is_shown() {
 #[test]
 fn a_stream_of_two_choices_is_finished_when_both_are() {
     let chunk = |index, reason: &str| {
-        format!("data: {{\"choices\":[{{\"index\":{index},\"delta\":{{\"content\":\"x\"}},\"finish_reason\":{reason}}}]}}\n\n")
+        format!(
+            "data: {{\"choices\":[{{\"index\":{index},\"delta\":{{\"content\":\"x\"}},\"finish_reason\":{reason}}}]}}\n\n"
+        )
     };
     let mut stream = Stream::new(Task::Chat, true, false, 2);
     let mut batch = Batch::default();
@@ -346,7 +448,11 @@ fn a_stream_of_two_choices_is_finished_when_both_are() {
 #[test]
 fn usage_is_kept_to_the_letter_and_the_last_one_counts() {
     let usage = r#"{ "total_tokens": 9313781139405380000, "cost": 0.10, "x":[1.0] }"#;
-    let answer = taken(&[r#"{"usage":{"total_tokens":1}}"#, &format!(r#"{{"usage":{usage},"choices":[]}}"#), r#"{"usage":null}"#]);
+    let answer = taken(&[
+        r#"{"usage":{"total_tokens":1}}"#,
+        &format!(r#"{{"usage":{usage},"choices":[]}}"#),
+        r#"{"usage":null}"#,
+    ]);
     assert_eq!(lossless(&answer.usage), usage);
     let answer = taken(&[r#"{"x_groq":{"usage":{"total_tokens":3}}}"#]);
     assert_eq!(lossless(&answer.usage), r#"{"total_tokens":3}"#, "Groq's own place");
@@ -357,13 +463,43 @@ fn usage_is_kept_to_the_letter_and_the_last_one_counts() {
 #[test]
 fn the_chunk_with_nothing_but_usage_is_kept_back_where_nobody_asked_for_it() {
     let stream = SAMPLES[0].stream.as_bytes();
-    let shown = |quiet| Reading::of(Stream::new(Task::Chat, true, quiet, 1), Want::Chunks, &[stream]).chunks();
+    let shown =
+        |quiet| Reading::of(Stream::new(Task::Chat, true, quiet, 1), Want::Chunks, &[stream]).chunks();
     let (quiet, all) = (shown(true), shown(false));
     assert_eq!((quiet.len(), all.len()), (3, 4));
     assert_eq!(quiet[..], all[..3]);
     assert!(quiet.iter().all(|chunk| chunk["choices"][0].is_object()), "safe to read choices[0]");
     let reading = Reading::of(Stream::new(Task::Chat, true, true, 1), Want::Chunks, &[stream]);
     assert_eq!(value(&reading.chat().usage)["total_tokens"], 15, "but its usage is not lost");
+}
+
+#[test]
+fn a_chunk_without_choices_gets_an_empty_list_and_nothing_else() {
+    for (chunk, rest) in [
+        (r#"{"x_groq":{"id":"r"}}"#, json!({ "x_groq": { "id": "r" } })),
+        (r#"{"usage":{"total_tokens":1} }"#, json!({ "usage": { "total_tokens": 1 } })),
+        (r#"{"id":"x","choices":null}"#, json!({ "id": "x" })),
+    ] {
+        let stream = format!("data: {chunk}\n\ndata: [DONE]\n\n");
+        let chunks = Reading::new(Task::Chat, Want::Chunks, &[stream.as_bytes()]).chunks();
+        let mut expected = rest;
+        expected["choices"] = json!([]);
+        assert_eq!(chunks, [expected], "safe to read choices[0]: {chunk}");
+    }
+    let keep_alives = b"data: {}\n\ndata: { }\n\ndata: [DONE]\n\n";
+    assert!(Reading::new(Task::Chat, Want::Chunks, &[keep_alives]).chunks().is_empty());
+}
+
+#[test]
+fn a_chunk_that_is_not_valid_to_its_end_brings_nothing() {
+    let chunk = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}],"usage":{"x":1}}"#;
+    for end in 0..chunk.len() {
+        let mut answer = Answer::default();
+        let mut batch = Batch::default();
+        batch.set_want(Want::Text);
+        assert_eq!(answer.take(&chunk.as_bytes()[..end], &mut batch), Err(Fault::Invalid));
+        assert!(batch.is_empty() && !answer.has_output() && answer.usage.is_empty());
+    }
 }
 
 #[test]
@@ -376,8 +512,17 @@ fn numbers_too_large_for_javascript_pass_as_they_are_written() {
 #[test]
 fn done_ends_the_stream_in_each_of_its_forms() {
     let chunk = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
-    for done in ["data: [DONE]\n\n", "data:[DONE]\n\n", "data:  [DONE] \n\n", "data: [DONE]\r\n\r\n", "data: [DONE]", "data:[DONE]\n",
-        ": x\ndata: [DONE]\n\n", "event: done\ndata: [DONE]\n\n", "data: [DONE]\r"] {
+    for done in [
+        "data: [DONE]\n\n",
+        "data:[DONE]\n\n",
+        "data:  [DONE] \n\n",
+        "data: [DONE]\r\n\r\n",
+        "data: [DONE]",
+        "data:[DONE]\n",
+        ": x\ndata: [DONE]\n\n",
+        "event: done\ndata: [DONE]\n\n",
+        "data: [DONE]\r",
+    ] {
         let stream = format!("{chunk}{done}");
         for pieces in all_cuts(stream.as_bytes()) {
             let reading = Reading::new(Task::Chat, Want::Text, &pieces);
@@ -387,7 +532,11 @@ fn done_ends_the_stream_in_each_of_its_forms() {
     for not_done in ["", "data: \n\n", ": [DONE]\n\n", "[DONE]\n\n", "data\n\n"] {
         let stream = format!("{chunk}{not_done}");
         let reading = Reading::new(Task::Chat, Want::Text, &[stream.as_bytes()]);
-        assert_eq!((reading.error().kind, reading.error().reason), (Kind::Truncated, "no_end"), "{not_done:?}");
+        assert_eq!(
+            (reading.error().kind, reading.error().reason),
+            (Kind::Truncated, "no_end"),
+            "{not_done:?}"
+        );
     }
 }
 
@@ -400,10 +549,15 @@ fn nothing_after_done_is_read() {
 
 #[test]
 fn an_escaped_emoji_cut_over_two_deltas_is_shown_whole() {
-    let delta = |member: &str, text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"{member}\":\"{text}\"}}}}]}}\n\n");
+    let delta = |member: &str, text: &str| {
+        format!("data: {{\"choices\":[{{\"delta\":{{\"{member}\":\"{text}\"}}}}]}}\n\n")
+    };
     for member in ["content", "reasoning"] {
         let stream = [
-            delta(member, "a\\ud83d"), delta(member, ""), delta(member, "\\ude00b"), delta(member, "\\ud83d"),
+            delta(member, "a\\ud83d"),
+            delta(member, ""),
+            delta(member, "\\ude00b"),
+            delta(member, "\\ud83d"),
             "data: [DONE]\n\n".to_owned(),
         ]
         .concat();
@@ -418,7 +572,9 @@ fn an_escaped_emoji_cut_over_two_deltas_is_shown_whole() {
 #[test]
 fn characters_cut_by_the_network_at_every_byte_arrive_whole() {
     let text = "é€😀👩‍👩‍👧ñ漢字\u{10ffff}";
-    let stream = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":\"stop\"}}]}}\n\n");
+    let stream = format!(
+        "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":\"stop\"}}]}}\n\n"
+    );
     for pieces in all_cuts(stream.as_bytes()) {
         for want in [Want::Text, Want::Chunks] {
             let reading = Reading::new(Task::Chat, want, &pieces);
@@ -448,11 +604,21 @@ fn events_come_in_order_and_with_their_members() {
     let reading = Reading::new(Task::Chat, Want::Events, &[SAMPLES[6].stream.as_bytes()]);
     let events = reading.events();
     let kinds: Vec<u32> = events.iter().map(|(kind, _)| *kind).collect();
-    let expected = [Mark::Reasoning, Mark::ToolCallStart, Mark::ToolCallDelta, Mark::ToolCall, Mark::Usage, Mark::Finish];
+    let expected = [
+        Mark::Reasoning,
+        Mark::ToolCallStart,
+        Mark::ToolCallDelta,
+        Mark::ToolCall,
+        Mark::Usage,
+        Mark::Finish,
+    ];
     assert_eq!(kinds, expected.map(|mark| mark as u32));
     let parsed: Vec<_> = events[1..].iter().map(|(_, json)| value(json.as_bytes())).collect();
     assert_eq!(parsed[0], json!({ "index": 0, "id": "call_00", "name": "weather" }));
-    assert_eq!(parsed[1], json!({ "index": 0, "id": "call_00", "name": "weather", "arguments": "{\"city\"" }));
+    assert_eq!(
+        parsed[1],
+        json!({ "index": 0, "id": "call_00", "name": "weather", "arguments": "{\"city\"" })
+    );
     let call = json!({ "id": "call_00", "type": "function", "function": { "name": "weather", "arguments": "{\"city\"" } });
     assert_eq!(parsed[2], json!({ "index": 0, "toolCall": call }));
     assert_eq!(parsed[3]["usage"]["prompt_cache_hit_tokens"], 320, "the service's own members survive");
@@ -471,16 +637,41 @@ fn nothing_is_put_into_a_batch_that_nobody_wants() {
 #[test]
 fn an_error_in_the_stream_has_the_services_words_and_kind() {
     let cases: &[(&str, Kind, &str, &str)] = &[
-        (r#"data: {"error":{"message":"Input validation error: x","http_status_code":422}}"#, Kind::Server, "Input validation error: x", ""),
+        (
+            r#"data: {"error":{"message":"Input validation error: x","http_status_code":422}}"#,
+            Kind::Server,
+            "Input validation error: x",
+            "",
+        ),
         (r#"data: {"error":"x","error_type":"validation"}"#, Kind::Input, "x", "validation"),
         (r#"data: {"error":"x","error_type":"overloaded"}"#, Kind::Server, "x", "overloaded"),
-        (r#"data: {"error":{"message":"x","type":"BadRequestError","param":null,"code":400}}"#, Kind::Input, "x", "400"),
+        (
+            r#"data: {"error":{"message":"x","type":"BadRequestError","param":null,"code":400}}"#,
+            Kind::Input,
+            "x",
+            "400",
+        ),
         (r#"data: {"error":{"message":"x","code":"429"}}"#, Kind::RateLimit, "x", "429"),
-        (r#"data: {"error":{"message":"x","code":"rate_limit_exceeded"}}"#, Kind::RateLimit, "x", "rate_limit_exceeded"),
+        (
+            r#"data: {"error":{"message":"x","code":"rate_limit_exceeded"}}"#,
+            Kind::RateLimit,
+            "x",
+            "rate_limit_exceeded",
+        ),
         (r#"data: {"error":{"message":"x","code":503}}"#, Kind::Server, "x", "503"),
         (r#"data: {"error":{"message":"x","code":40301}}"#, Kind::Server, "x", "40301"),
-        (r#"data: {"object":"error","message":"x","type":"y","param":null,"code":400}"#, Kind::Input, "x", "400"),
-        (r#"data: {"error":{"object":"error","message":"x","type":"y","param":null,"code":404}}"#, Kind::NotFound, "x", "404"),
+        (
+            r#"data: {"object":"error","message":"x","type":"y","param":null,"code":400}"#,
+            Kind::Input,
+            "x",
+            "400",
+        ),
+        (
+            r#"data: {"error":{"object":"error","message":"x","type":"y","param":null,"code":404}}"#,
+            Kind::NotFound,
+            "x",
+            "404",
+        ),
         (r#"error: {"code":500,"message":"x","type":"server_error"}"#, Kind::Server, "x", "500"),
         (r#"error: plain words"#, Kind::Server, "plain words", ""),
         ("event: error\ndata: {\"message\":\"x\"}", Kind::Server, "x", ""),
@@ -498,13 +689,20 @@ fn an_error_in_the_stream_has_the_services_words_and_kind() {
         }
         let begun = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"a\"}}}}]}}\n\n{stream}");
         let reading = Reading::new(Task::Chat, Want::Text, &[begun.as_bytes()]);
-        assert_eq!((reading.error().kind, reading.shown().as_str()), (Kind::StreamInterrupted, "a"), "{event}");
+        assert_eq!(
+            (reading.error().kind, reading.shown().as_str()),
+            (Kind::StreamInterrupted, "a"),
+            "{event}"
+        );
     }
 }
 
 #[test]
 fn an_error_without_the_word_error_is_not_taken_for_a_keep_alive() {
-    for event in [r#"{"message":"overloaded","type":"server_error","param":"","code":"x"}"#, r#"{"detail":"overloaded"}"#] {
+    for event in [
+        r#"{"message":"overloaded","type":"server_error","param":"","code":"x"}"#,
+        r#"{"detail":"overloaded"}"#,
+    ] {
         let stream = format!("data: {event}\n\ndata: [DONE]\n\n");
         let reading = Reading::new(Task::Chat, Want::Text, &[stream.as_bytes()]);
         assert_ne!(reading.outcome, Outcome::Complete, "{event}");
@@ -523,7 +721,10 @@ fn what_ends_the_body_too_early_is_a_truncation() {
     }
     let mut with_comment = chunk.to_owned();
     with_comment.push_str(": keep-alive\n\n");
-    assert_eq!(Reading::new(Task::Chat, Want::Text, &[with_comment.as_bytes()]).error().kind, Kind::Truncated);
+    assert_eq!(
+        Reading::new(Task::Chat, Want::Text, &[with_comment.as_bytes()]).error().kind,
+        Kind::Truncated
+    );
 }
 
 #[test]
@@ -533,23 +734,86 @@ fn trailing_words_cut_short_do_not_undo_a_finished_answer() {
     for end in 0..=trailer.len() {
         let stream = format!("{finished}{}", &trailer[..end]);
         let reading = Reading::new(Task::Chat, Want::Text, &[stream.as_bytes()]);
-        assert_eq!((&reading.outcome, reading.shown().as_str()), (&Outcome::Complete, "a"), "{:?}", &trailer[..end]);
+        assert_eq!(
+            (&reading.outcome, reading.shown().as_str()),
+            (&Outcome::Complete, "a"),
+            "{:?}",
+            &trailer[..end]
+        );
     }
 }
 
 #[test]
 fn what_is_no_answer_is_an_invalid_response_and_says_why() {
     let cases: &[(&str, &str)] = &[
-        ("", "empty"), ("  \r\n ", "empty"), ("<!doctype html><html></html>", "markup"), ("\n <html>", "markup"),
-        ("data: not json\n\ndata: x\n\n", "not_json"), ("data: <html><body></body></html>\n\ndata: x\n\n", "markup"),
-        ("data: [1]\n\ndata: x\n\n", "unknown_shape"), ("data: 1\n\ndata: x\n\n", "unknown_shape"),
-        ("{\"choices\":[", "not_json"), ("{\"choices\":[]}", "no_choices"), ("{}", "no_choices"), ("[]", "unknown_shape"), ("\"x\"", "unknown_shape"),
+        ("", "empty"),
+        ("  \r\n ", "empty"),
+        ("<!doctype html><html></html>", "markup"),
+        ("\n <html>", "markup"),
+        ("data: not json\n\ndata: x\n\n", "not_json"),
+        ("data: <html><body></body></html>\n\ndata: x\n\n", "markup"),
+        ("data: [1]\n\ndata: x\n\n", "unknown_shape"),
+        ("data: 1\n\ndata: x\n\n", "unknown_shape"),
+        ("{\"choices\":[", "not_json"),
+        ("{\"choices\":[]}", "no_choices"),
+        ("{}", "no_choices"),
+        ("[]", "unknown_shape"),
+        ("\"x\"", "unknown_shape"),
     ];
     for (body, reason) in cases {
         for pieces in all_cuts(body.as_bytes()) {
             let reading = Reading::new(Task::Chat, Want::Text, &pieces);
             let seen = (reading.error().kind, reading.error().reason);
             assert_eq!(seen, (Kind::InvalidResponse, *reason), "{body:?} as {pieces:?}");
+        }
+    }
+}
+
+#[test]
+fn an_event_cut_short_before_every_choice_has_ended_is_a_truncation() {
+    let finished =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
+    let stream = format!("{finished}data: {{\"choices\":[{{\"index\":1,\"delta\":{{\"cont");
+    let reading = Reading::of(Stream::new(Task::Chat, true, false, 2), Want::Text, &[stream.as_bytes()]);
+    assert_eq!(reading.error().kind, Kind::Truncated);
+}
+
+#[test]
+fn a_byte_order_mark_and_blanks_change_nothing() {
+    let stream = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
+    let document = r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}"#;
+    for lead in ["", "\u{feff}", "\n", "\r\n\r\n", "\u{feff}\n"] {
+        for body in [stream, document] {
+            let body = format!("{lead}{body}");
+            for pieces in all_cuts(body.as_bytes()) {
+                let reading = Reading::new(Task::Chat, Want::Text, &pieces);
+                assert_eq!(
+                    (&reading.outcome, reading.shown().as_str()),
+                    (&Outcome::Complete, "a"),
+                    "{pieces:?}"
+                );
+            }
+        }
+        let body = format!("{lead}{document}");
+        for pieces in all_cuts(body.as_bytes()) {
+            let reading = Reading::of(Stream::new(Task::Chat, false, false, 1), Want::Nothing, &pieces);
+            assert_eq!(reading.outcome, Outcome::Complete, "{pieces:?}");
+        }
+    }
+    // A blank before a field's name makes it another field, wherever the network cuts.
+    let blank = format!(" {stream}data: [DONE]\n\n");
+    for pieces in all_cuts(blank.as_bytes()) {
+        assert_eq!(Reading::new(Task::Chat, Want::Text, &pieces).shown(), "", "{pieces:?}");
+    }
+}
+
+#[test]
+fn a_document_with_nothing_but_words_is_the_services_error() {
+    for body in [r#"{"message":"quota exceeded","code":429}"#, r#"{"detail":"quota exceeded"}"#] {
+        for streamed in [true, false] {
+            let stream = Stream::new(Task::Chat, streamed, false, 1);
+            let reading = Reading::of(stream, Want::Text, &[body.as_bytes()]);
+            assert_eq!(reading.error().message, "quota exceeded", "{body}, streamed: {streamed}");
         }
     }
 }
@@ -561,14 +825,21 @@ fn a_document_in_place_of_a_stream_becomes_one_chunk() {
     for pieces in all_cuts(DOCUMENT.as_bytes()) {
         let reading = Reading::new(Task::Chat, Want::Chunks, &pieces);
         assert_eq!(reading.outcome, Outcome::Complete);
-        let expected = DOCUMENT.replace("\"message\"", "\"delta\"").replace("chat.completion", "chat.completion.chunk");
+        let expected =
+            DOCUMENT.replace("\"message\"", "\"delta\"").replace("chat.completion", "chat.completion.chunk");
         assert_eq!(reading.shown(), expected, "nothing else is changed");
     }
     let reading = Reading::new(Task::Chat, Want::Events, &[DOCUMENT.as_bytes()]);
     let events = reading.joined_events();
     let kinds: Vec<u32> = events.iter().map(|(kind, _)| *kind).collect();
     let expected = [
-        Mark::Reasoning, Mark::Text, Mark::ToolCallStart, Mark::ToolCallDelta, Mark::ToolCall, Mark::Usage, Mark::Finish,
+        Mark::Reasoning,
+        Mark::Text,
+        Mark::ToolCallStart,
+        Mark::ToolCallDelta,
+        Mark::ToolCall,
+        Mark::Usage,
+        Mark::Finish,
     ];
     assert_eq!(kinds, expected.map(|mark| mark as u32));
     assert_eq!(Reading::new(Task::Chat, Want::Text, &[DOCUMENT.as_bytes()]).shown(), "Hi 😀");
@@ -591,7 +862,8 @@ fn more_than_one_document_is_not_taken_for_one() {
     let lines = "{\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n{\"choices\":[{\"delta\":{\"content\":\"lo\"},\"finish_reason\":\"stop\"}]}\n";
     for body in [lines, "{\"choices\":[{\"message\":{\"content\":\"a\"}}]} trailing"] {
         for streamed in [true, false] {
-            let reading = Reading::of(Stream::new(Task::Chat, streamed, false, 1), Want::Text, &[body.as_bytes()]);
+            let reading =
+                Reading::of(Stream::new(Task::Chat, streamed, false, 1), Want::Text, &[body.as_bytes()]);
             assert_ne!(reading.outcome, Outcome::Complete, "{body:?}, streamed: {streamed}");
         }
     }
@@ -610,7 +882,9 @@ fn an_error_document_with_status_200_is_the_services_error() {
 #[test]
 fn answers_beyond_the_limits_are_refused() {
     let call = |index: usize| {
-        format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{index},"id":"c{index}","function":{{"name":"f"}}}}]}}}}]}}"#)
+        format!(
+            r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{index},"id":"c{index}","function":{{"name":"f"}}}}]}}}}]}}"#
+        )
     };
     let mut answer = Answer::default();
     let mut batch = Batch::default();
@@ -620,7 +894,10 @@ fn answers_beyond_the_limits_are_refused() {
     assert_eq!(answer.take(call(MAX_TOOL_CALLS).as_bytes(), &mut batch), Err(Fault::TooLarge("tool calls")));
 
     let arguments = |size| {
-        format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":0,"function":{{"arguments":"{}"}}}}]}}}}]}}"#, "x".repeat(size))
+        format!(
+            r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":0,"function":{{"arguments":"{}"}}}}]}}}}]}}"#,
+            "x".repeat(size)
+        )
     };
     let mut answer = Answer::default();
     assert_eq!(answer.take(arguments(MAX_ARGUMENTS_BYTES).as_bytes(), &mut batch), Ok(()));

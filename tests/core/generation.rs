@@ -66,7 +66,8 @@ fn the_closing_event_of_tgi_ends_the_stream() {
 
 #[test]
 fn a_completions_stream_becomes_tgi_events_with_a_closing_one() {
-    let token = |text: &str, special| json!({ "id": null, "text": text, "logprob": null, "special": special });
+    let token =
+        |text: &str, special| json!({ "id": null, "text": text, "logprob": null, "special": special });
     let details = json!({ "finish_reason": "length", "generated_tokens": 2, "seed": null });
     let expected = [
         json!({ "index": 1, "token": token("a", false), "generated_text": null, "details": null }),
@@ -126,7 +127,10 @@ fn a_whole_answer_in_place_of_a_stream_is_shown_at_once() {
         }
         let chunks = read(Want::Chunks, &[body.as_bytes()]).chunks();
         assert_eq!(chunks.len(), 1);
-        assert_eq!((&chunks[0]["generated_text"], &chunks[0]["token"]["text"]), (&json!("a 😀"), &json!("a 😀")));
+        assert_eq!(
+            (&chunks[0]["generated_text"], &chunks[0]["token"]["text"]),
+            (&json!("a 😀"), &json!("a 😀"))
+        );
     }
     let completion = r#"{"choices":[{"text":"a","finish_reason":"stop"}]}"#;
     assert_eq!(read(Want::Text, &[completion.as_bytes()]).shown(), "a");
@@ -136,15 +140,29 @@ fn a_whole_answer_in_place_of_a_stream_is_shown_at_once() {
 
 #[test]
 fn an_escaped_emoji_cut_over_two_tokens_is_shown_whole() {
-    let token = |text: &str| format!("data:{{\"token\":{{\"id\":1,\"text\":\"{text}\",\"special\":false}},\"generated_text\":null}}\n\n");
-    let stream = [token("a\\ud83d"), token("\\ude00"), "data:{\"token\":{\"text\":\"b\"},\"generated_text\":\"a😀b\"}\n\n".to_owned()].concat();
+    let token = |text: &str| {
+        format!(
+            "data:{{\"token\":{{\"id\":1,\"text\":\"{text}\",\"special\":false}},\"generated_text\":null}}\n\n"
+        )
+    };
+    let stream = [
+        token("a\\ud83d"),
+        token("\\ude00"),
+        "data:{\"token\":{\"text\":\"b\"},\"generated_text\":\"a😀b\"}\n\n".to_owned(),
+    ]
+    .concat();
     assert_eq!(read(Want::Text, &[stream.as_bytes()]).shown(), "a😀b");
 }
 
 #[test]
 fn an_error_in_the_stream_is_the_services() {
     let cases = [
-        ("data: {\"error\":\"Input validation error: x\",\"error_type\":\"validation\"}\n\n", Kind::Input, "Input validation error: x", "validation"),
+        (
+            "data: {\"error\":\"Input validation error: x\",\"error_type\":\"validation\"}\n\n",
+            Kind::Input,
+            "Input validation error: x",
+            "validation",
+        ),
         ("data: {\"error\":\"x\",\"error_type\":\"overloaded\"}\n\n", Kind::Server, "x", "overloaded"),
         ("data: {\"error\":{\"message\":\"x\",\"code\":429}}\n\n", Kind::RateLimit, "x", "429"),
         ("data: {\"object\":\"error\",\"message\":\"x\",\"code\":400}\n\n", Kind::Input, "x", "400"),
@@ -154,9 +172,15 @@ fn an_error_in_the_stream_is_the_services() {
         for pieces in all_cuts(stream.as_bytes()) {
             let reading = read(Want::Text, &pieces);
             let error = reading.error();
-            assert_eq!((error.kind, error.message.as_str(), error.service_code.as_str()), (kind, message, code));
+            assert_eq!(
+                (error.kind, error.message.as_str(), error.service_code.as_str()),
+                (kind, message, code)
+            );
         }
-        for begun in [TGI.split_inclusive("\n\n").next().expect("an event"), COMPLETIONS.split_inclusive("\n\n").next().expect("an event")] {
+        for begun in [
+            TGI.split_inclusive("\n\n").next().expect("an event"),
+            COMPLETIONS.split_inclusive("\n\n").next().expect("an event"),
+        ] {
             let reading = read(Want::Text, &[begun.as_bytes(), stream.as_bytes()]);
             assert_eq!(reading.error().kind, Kind::StreamInterrupted, "{stream}");
             assert!(!reading.shown().is_empty());
@@ -179,14 +203,23 @@ fn a_stream_without_its_closing_word_is_truncated() {
 
 #[test]
 fn keep_alives_and_unknown_members_bring_nothing() {
-    let stream = format!("data: {{}}\n\n: x\n\ndata: {{\"x\":1}}\n\ndata: {{\"token\":null,\"error\":null,\"choices\":null}}\n\n{TGI}");
+    let stream = format!(
+        "data: {{}}\n\n: x\n\ndata: {{\"x\":1}}\n\ndata: {{\"token\":null,\"error\":null,\"choices\":null}}\n\n{TGI}"
+    );
     let reading = read(Want::Chunks, &[stream.as_bytes()]);
     assert_eq!((&reading.outcome, reading.chunks().len()), (&Outcome::Complete, 3));
 }
 
 #[test]
 fn what_is_neither_protocol_is_an_invalid_response() {
-    for (body, reason) in [("{}", "no_choices"), ("[]", "unknown_shape"), ("[1]", "unknown_shape"), ("\"x\"", "unknown_shape"), ("{\"generated_text\":", "not_json"), ("[{\"generated_text\":\"a\"}]x", "not_json")] {
+    for (body, reason) in [
+        ("{}", "no_choices"),
+        ("[]", "unknown_shape"),
+        ("[1]", "unknown_shape"),
+        ("\"x\"", "unknown_shape"),
+        ("{\"generated_text\":", "not_json"),
+        ("[{\"generated_text\":\"a\"}]x", "not_json"),
+    ] {
         let reading = whole(body);
         assert_eq!((reading.error().kind, reading.error().reason), (Kind::InvalidResponse, reason), "{body}");
     }

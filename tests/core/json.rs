@@ -120,26 +120,162 @@ fn compare(document: &[u8]) -> Option<bool> {
 }
 
 const GOOD: &[&str] = &[
-    "0", "-0", "1", "-1", "10", "0.5", "-0.5", "1.25e3", "1E3", "1e+3", "1e-3", "0e0", "0E+0", "1e00",
-    "9313781139405380000", "123456789012345678901234567890", "9007199254740993", "0.000093189",
-    "null", "true", "false", "\"\"", "\"a\"", "[]", "{}", "[[]]", "[{}]", "{\"a\":{}}", "[1,2]",
-    " [ 1 , 2 ] ", "\t\n\r 1 \r\n\t", "{ \"a\" : 1 , \"b\" : [ ] }", "{\"\":0}", "{\"a\":1,\"a\":2}",
-    r#""\"\\\/\b\f\n\r\t""#, r#""\u0000\u001f\u007f\u00e9\u20ac""#, r#""\ud83d\ude00""#, r#""\uD83D\uDE00""#,
-    r#""\ud83d""#, r#""\ude00""#, r#""\ud83d\ud83d\ude00""#, r#""\ude00\ud83d""#, r#""\ud83dx\ude00""#,
-    r#""\ud83d\n\ude00""#, r#""\ud83d\u0041""#, r#""\ufffd\uFFFE\uffff""#, r#"{"\u0061":1}"#,
-    "\"\u{7f}\"", "\"é€😀\"", "\"\u{2028}\u{2029}\"", "\"\u{feff}\"", "\"12345678\"", "\"1234567é\"",
-    "\"{[,:]}\"", "[\"a\",1,null,true,false,{},[]]", "\"//\"", "[0.1,-0,1e5]",
+    "0",
+    "-0",
+    "1",
+    "-1",
+    "10",
+    "0.5",
+    "-0.5",
+    "1.25e3",
+    "1E3",
+    "1e+3",
+    "1e-3",
+    "0e0",
+    "0E+0",
+    "1e00",
+    "9313781139405380000",
+    "123456789012345678901234567890",
+    "9007199254740993",
+    "0.000093189",
+    "null",
+    "true",
+    "false",
+    "\"\"",
+    "\"a\"",
+    "[]",
+    "{}",
+    "[[]]",
+    "[{}]",
+    "{\"a\":{}}",
+    "[1,2]",
+    " [ 1 , 2 ] ",
+    "\t\n\r 1 \r\n\t",
+    "{ \"a\" : 1 , \"b\" : [ ] }",
+    "{\"\":0}",
+    "{\"a\":1,\"a\":2}",
+    r#""\"\\\/\b\f\n\r\t""#,
+    r#""\u0000\u001f\u007f\u00e9\u20ac""#,
+    r#""\ud83d\ude00""#,
+    r#""\uD83D\uDE00""#,
+    r#""\ud800\udc00\udbff\udfff\ud7ff\ue000""#,
+    r#""\ud83d""#,
+    r#""\ude00""#,
+    r#""\ud83d\ud83d\ude00""#,
+    r#""\ude00\ud83d""#,
+    r#""\ud83dx\ude00""#,
+    r#""\ud83d\n\ude00""#,
+    r#""\ud83d\u0041""#,
+    r#""\ufffd\uFFFE\uffff""#,
+    r#"{"\u0061":1}"#,
+    "\"\u{7f}\"",
+    "\"é€😀\"",
+    "\"\u{2028}\u{2029}\"",
+    "\"\u{feff}\"",
+    "\"12345678\"",
+    "\"1234567é\"",
+    "\"{[,:]}\"",
+    "[\"a\",1,null,true,false,{},[]]",
+    "\"//\"",
+    "[0.1,-0,1e5]",
 ];
 
 const BAD: &[&str] = &[
-    "", " ", "-", "+1", "01", "-01", "00", "1.", ".5", "-.5", "1e", "1e+", "1.e3", "1.5.5", "0x10", "1_000", "1 2",
-    "NaN", "Infinity", "-Infinity", "nul", "nulll", "Null", "TRUE", "tru", "falsee", "undefined",
-    "\"", "\"a", "'a'", "a", "\"a\"b", "\"\\\"", "\"\\x41\"", "\"\\u\"", "\"\\u12\"", "\"\\u12g4\"",
-    "\"\\u+123\"", "\"\\U0041\"", "\"\\ \"", "\"\\", "\"\\u", "\"\\ud83d\\u12\"", "\"a\nb\"", "\"a\tb\"", "\"\u{0}\"", "\"\u{1f}\"",
-    "\"12345678\n\"", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[,]", "[1,,2]", "[1 2]", "[1:2]", "[}", "{]",
-    "{", "}", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}", "{\"a\"}", "{\"a\",1}", "{\"a\":}",
-    "{a:1}", "{1:1}", "{null:1}", "{\"a\" 1}", "{\"a\"::1}", "{\"a\":1 \"b\":2}", "[] []", "{}{}", "1,", ",1", "[1]]", "{}}",
-    "\u{feff}{}", "\u{a0}1", "\u{b}1", "\u{c}1", "1\u{0}", "\u{0}", "[\u{0}]", "/**/1", "1//", "[1,/**/2]", "[\"a\":1]", "\\n",
+    "",
+    " ",
+    "-",
+    "+1",
+    "01",
+    "-01",
+    "00",
+    "1.",
+    ".5",
+    "-.5",
+    "1e",
+    "1e+",
+    "1.e3",
+    "1.5.5",
+    "0x10",
+    "1_000",
+    "1 2",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "nul",
+    "nulll",
+    "Null",
+    "TRUE",
+    "tru",
+    "falsee",
+    "undefined",
+    "\"",
+    "\"a",
+    "'a'",
+    "a",
+    "\"a\"b",
+    "\"\\\"",
+    "\"\\x41\"",
+    "\"\\u\"",
+    "\"\\u12\"",
+    "\"\\u12g4\"",
+    "\"\\u+123\"",
+    "\"\\U0041\"",
+    "\"\\ \"",
+    "\"\\",
+    "\"\\u",
+    "\"\\ud83d\\u12\"",
+    "\"a\nb\"",
+    "\"a\tb\"",
+    "\"\u{0}\"",
+    "\"\u{1f}\"",
+    "\"12345678\n\"",
+    "[",
+    "]",
+    "[1",
+    "[1,",
+    "[1,]",
+    "[,1]",
+    "[,]",
+    "[1,,2]",
+    "[1 2]",
+    "[1:2]",
+    "[}",
+    "{]",
+    "{",
+    "}",
+    "{\"a\"",
+    "{\"a\":",
+    "{\"a\":1",
+    "{\"a\":1,",
+    "{\"a\":1,}",
+    "{,}",
+    "{\"a\"}",
+    "{\"a\",1}",
+    "{\"a\":}",
+    "{a:1}",
+    "{1:1}",
+    "{null:1}",
+    "{\"a\" 1}",
+    "{\"a\"::1}",
+    "{\"a\":1 \"b\":2}",
+    "[] []",
+    "{}{}",
+    "1,",
+    ",1",
+    "[1]]",
+    "{}}",
+    "\u{feff}{}",
+    "\u{a0}1",
+    "\u{b}1",
+    "\u{c}1",
+    "1\u{0}",
+    "\u{0}",
+    "[\u{0}]",
+    "/**/1",
+    "1//",
+    "[1,/**/2]",
+    "[\"a\":1]",
+    "\\n",
 ];
 
 #[test]
@@ -221,7 +357,15 @@ fn both_of_two_equal_keys_are_shown() {
 
 #[test]
 fn ill_formed_utf8_in_a_string_becomes_replacement_characters() {
-    for bytes in [&b"\xff"[..], b"a\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf0\x9fa\xc3\xa9"] {
+    for bytes in [
+        &b"\xff"[..],
+        b"a\xc3",
+        b"\xe2\x82",
+        b"\xf0\x9f\x98",
+        b"\xed\xa0\x80",
+        b"\xc0\xaf",
+        b"\xf0\x9fa\xc3\xa9",
+    ] {
         let document = [b"\"", bytes, b"\""].concat();
         let text = as_text(&document).expect("a string");
         assert_eq!(text.to_text(), String::from_utf8_lossy(bytes));
@@ -234,8 +378,32 @@ fn grow(random: &mut Random, depth: usize, out: &mut String) {
     const NUMBERS: &[&str] =
         &["0", "-0", "7", "-12", "3.5", "1e5", "-2.5E-7", "9313781139405380000", "1e+10", "0.000093189"];
     const PIECES: &[&str] = &[
-        "a", "content", "delta", "é", "€", "😀", "\\n", "\\\"", "\\\\", "\\/", "\\u0041", "\\u20ac", "\\ud83d\\ude00",
-        "\\ud83d", "\\ude00", "\\t", " ", "{", "}", "[", ",", ":", "//", "\u{7f}", "12345678", "\\u0000",
+        "a",
+        "content",
+        "delta",
+        "é",
+        "€",
+        "😀",
+        "\\n",
+        "\\\"",
+        "\\\\",
+        "\\/",
+        "\\u0041",
+        "\\u20ac",
+        "\\ud83d\\ude00",
+        "\\ud83d",
+        "\\ude00",
+        "\\t",
+        " ",
+        "{",
+        "}",
+        "[",
+        ",",
+        ":",
+        "//",
+        "\u{7f}",
+        "12345678",
+        "\\u0000",
     ];
     let string = |random: &mut Random, out: &mut String| {
         out.push('"');
@@ -324,7 +492,9 @@ fn random_documents_and_their_mutations_are_judged_as_the_oracle_judges_them() {
 fn random_strings_are_read_and_written_as_the_oracle_does() {
     let mut random = Random::new(2);
     let characters: Vec<char> =
-        "ab \"\\/\n\r\t\u{0}\u{1}\u{8}\u{c}\u{1f}\u{7f}\u{80}é€😀\u{2028}\u{feff}\u{fffd}\u{10ffff}".chars().collect();
+        "ab \"\\/\n\r\t\u{0}\u{1}\u{8}\u{c}\u{1f}\u{7f}\u{80}é€😀\u{2028}\u{feff}\u{fffd}\u{10ffff}"
+            .chars()
+            .collect();
     for _ in 0..30_000 {
         let text: String = (0..random.below(24)).map(|_| random.pick(&characters)).collect();
         let mut written = Vec::new();
@@ -388,8 +558,23 @@ fn same_to_15_digits(number: &str) -> bool {
 #[test]
 fn decimal_agrees_with_the_exact_conversion_within_one_part_in_ten_to_the_15() {
     for number in [
-        "0", "-0", "1", "-1.5", "20.0", "0.000093189", "1e3", "1e-3", "1E+2", "9007199254740993",
-        "9313781139405380000", "18446744073709551615", "1e22", "1e-22", "1.7976931348623157e10", "0e5", "0.0",
+        "0",
+        "-0",
+        "1",
+        "-1.5",
+        "20.0",
+        "0.000093189",
+        "1e3",
+        "1e-3",
+        "1E+2",
+        "9007199254740993",
+        "9313781139405380000",
+        "18446744073709551615",
+        "1e22",
+        "1e-22",
+        "1.7976931348623157e10",
+        "0e5",
+        "0.0",
     ] {
         assert!(same_to_15_digits(number), "{number}: {:?}", decimal(number.as_bytes()));
     }
@@ -418,6 +603,28 @@ fn whole_numbers_to_2_to_the_53_and_short_decimals_are_exact() {
 }
 
 #[test]
+fn decimal_reads_very_large_and_very_small_numbers() {
+    for number in [
+        "1e300",
+        "1e308",
+        "0.1e309",
+        "123456e-310",
+        "1e-300",
+        "2.5e-307",
+        "1e-310",
+        "1e999",
+        "-1e999",
+        "1e-999",
+    ] {
+        let expected: f64 = number.parse().expect("a number");
+        let got = decimal(number.as_bytes()).expect("a number");
+        assert!(got == expected || ((got - expected) / expected).abs() < 1e-13, "{number}: {got}");
+    }
+    let long = format!("0.{}1e400", "0".repeat(399));
+    assert!(same_to_15_digits(&long));
+}
+
+#[test]
 fn decimal_is_never_not_a_number() {
     let long = format!("1{}e-400", "0".repeat(400));
     for number in ["0e400", "0e999999999999", "-0e400", "0.0e-999", &long] {
@@ -428,7 +635,9 @@ fn decimal_is_never_not_a_number() {
 
 #[test]
 fn decimal_takes_numbers_only() {
-    for text in ["", "-", "+", ".", "e5", "1e", "1e+", "1e-", "1x", "x1", "1.5.5", "1e5x", "1 ", "0x10", "--1", "é"] {
+    for text in
+        ["", "-", "+", ".", "e5", "1e", "1e+", "1e-", "1x", "x1", "1.5.5", "1e5x", "1 ", "0x10", "--1", "é"]
+    {
         assert_eq!(decimal(text.as_bytes()), None, "{text:?}");
     }
     assert_eq!(as_number(b"\"1\""), None);
@@ -482,7 +691,10 @@ fn an_object_is_written_member_by_member() {
         .raw_key("\\u0064", b"{}");
     json::write_text(object.key("k"), "é".as_bytes());
     object.end();
-    assert_eq!(lossy(&out), "{\"a\\\"\":\"b\\n\",\"n\":18446744073709551615,\"t\":true,\"r\":[1],\"\\u0064\":{},\"k\":\"é\"}");
+    assert_eq!(
+        lossy(&out),
+        "{\"a\\\"\":\"b\\n\",\"n\":18446744073709551615,\"t\":true,\"r\":[1],\"\\u0064\":{},\"k\":\"é\"}"
+    );
     let mut empty = Vec::new();
     ObjectWriter::new(&mut empty).end();
     assert_eq!(empty, b"{}");

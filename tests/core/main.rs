@@ -50,8 +50,7 @@ impl Random {
 
     /// Cuts `bytes` at random places; pieces may be empty.
     fn cut<'a>(&mut self, bytes: &'a [u8]) -> Vec<&'a [u8]> {
-        let mut ends: Vec<usize> =
-            (0..self.below(8)).map(|_| self.below(bytes.len() + 1)).collect();
+        let mut ends: Vec<usize> = (0..self.below(8)).map(|_| self.below(bytes.len() + 1)).collect();
         ends.sort_unstable();
         let mut pieces = Vec::new();
         let mut from = 0;
@@ -79,8 +78,7 @@ fn all_cuts(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
 
 /// JSON text that the core wrote, read by the oracle.
 fn value(json: &[u8]) -> serde_json::Value {
-    serde_json::from_slice(json)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(json)))
+    serde_json::from_slice(json).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(json)))
 }
 
 /// One body read to its end, as `engine::Call` reads it.
@@ -171,7 +169,9 @@ impl Reading {
         let mut joined: Vec<(u32, String)> = Vec::new();
         for (kind, text) in self.events() {
             match joined.last_mut() {
-                Some((last, whole)) if *last == kind && kind <= Mark::Reasoning as u32 => whole.push_str(&text),
+                Some((last, whole)) if *last == kind && kind <= Mark::Reasoning as u32 => {
+                    whole.push_str(&text)
+                }
                 _ => joined.push((kind, text)),
             }
         }

@@ -9,37 +9,81 @@ fn every_known_body_gives_its_words_and_its_code() {
     let cases: &[(&str, &str, &str)] = &[
         (r#"{"error":"Invalid username or password."}"#, "Invalid username or password.", ""),
         ("", "", ""),
-        (r#"{"error":"You have depleted your monthly included credits. Purchase pre-paid credits"}"#, "You have depleted your monthly included credits. Purchase pre-paid credits", ""),
-        (r#"{"error":{"message":"The requested model 'X' is not supported by any provider you have enabled.","type":"invalid_request_error","param":"model","code":"model_not_supported"}}"#, "The requested model 'X' is not supported by any provider you have enabled.", "model_not_supported"),
-        (r#"{"error":"Model not supported by provider hf-inference"}"#, "Model not supported by provider hf-inference", ""),
+        (
+            r#"{"error":"You have depleted your monthly included credits. Purchase pre-paid credits"}"#,
+            "You have depleted your monthly included credits. Purchase pre-paid credits",
+            "",
+        ),
+        (
+            r#"{"error":{"message":"The requested model 'X' is not supported by any provider you have enabled.","type":"invalid_request_error","param":"model","code":"model_not_supported"}}"#,
+            "The requested model 'X' is not supported by any provider you have enabled.",
+            "model_not_supported",
+        ),
+        (
+            r#"{"error":"Model not supported by provider hf-inference"}"#,
+            "Model not supported by provider hf-inference",
+            "",
+        ),
         (r#"{"error":["Error in `inputs`: a","b"]}"#, "Error in `inputs`: a; b", ""),
         (r#"{"error":"a","warnings":["w"]}"#, "a", ""),
         (r#"{"error":"overloaded"}"#, "overloaded", ""),
         (r#"{"error":"Model is overloaded","error_type":"overloaded"}"#, "Model is overloaded", "overloaded"),
-        (r#"{"error":"Template error: x","error_type":"template_error"}"#, "Template error: x", "template_error"),
-        ("Failed to deserialize the JSON body into the target type: missing field `inputs`", "Failed to deserialize the JSON body into the target type: missing field `inputs`", ""),
+        (
+            r#"{"error":"Template error: x","error_type":"template_error"}"#,
+            "Template error: x",
+            "template_error",
+        ),
+        (
+            "Failed to deserialize the JSON body into the target type: missing field `inputs`",
+            "Failed to deserialize the JSON body into the target type: missing field `inputs`",
+            "",
+        ),
         (r#"{"id":"o1","error":{"message":"m","type":"t","param":null,"code":null}}"#, "m", "t"),
         (r#"{"request_id":"r","error":{"message":"m","type":"t","code":"c"}}"#, "m", "c"),
-        (r#"{"message":"m","type":"invalid_request_error","param":"model","code":"wrong_api_format"}"#, "m", "wrong_api_format"),
+        (
+            r#"{"message":"m","type":"invalid_request_error","param":"model","code":"wrong_api_format"}"#,
+            "m",
+            "wrong_api_format",
+        ),
         (r#"{"object":"error","message":"m","type":"t","param":null,"code":40301}"#, "m", "40301"),
         (r#"{"object":"error","message":"m","type":"t","param":null,"code":"c"}"#, "m", "c"),
         (r#"{"message":"Unauthorized","request_id":"r"}"#, "Unauthorized", ""),
         (r#"{"detail":"d"}"#, "d", ""),
-        (r#"{"detail":[{"loc":["body","messages",0,"content"],"msg":"field required","type":"value_error.missing","input":{"secret":1}}]}"#, "body.messages.0.content: field required", ""),
+        (
+            r#"{"detail":[{"loc":["body","messages",0,"content"],"msg":"field required","type":"value_error.missing","input":{"secret":1}}]}"#,
+            "body.messages.0.content: field required",
+            "",
+        ),
         (r#"{"detail":[{"loc":["body"],"msg":"a"},{"msg":"b"}]}"#, "body: a; b", ""),
         (r#"{"detail":{"error":"d"}}"#, "d", ""),
-        (r#"{"title":"Input validation failed","detail":"- input: x","status":422,"invalid_fields":[]}"#, "- input: x", ""),
+        (
+            r#"{"title":"Input validation failed","detail":"- input: x","status":422,"invalid_fields":[]}"#,
+            "- input: x",
+            "",
+        ),
         (r#"{"title":"Unauthenticated","status":401}"#, "Unauthenticated", ""),
-        (r#"{"error":"invalid_grant","error_description":"The code has expired"}"#, "invalid_grant: The code has expired", ""),
+        (
+            r#"{"error":"invalid_grant","error_description":"The code has expired"}"#,
+            "invalid_grant: The code has expired",
+            "",
+        ),
         (r#"{"error_description":"only this"}"#, "only this", ""),
         (r#"{"errors":[{"message":"m"},{"message":"n"}]}"#, "m; n", ""),
         ("404: Not Found", "404: Not Found", ""),
-        (r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#, "Loading model", "503"),
+        (
+            r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#,
+            "Loading model",
+            "503",
+        ),
         (r#"{"error":{"code":500,"message":"","type":"server_error"},"message":"outer"}"#, "outer", "500"),
         (r#"{"error":{"error":"inner"}}"#, "inner", ""),
         (r#""only a string""#, "only a string", ""),
         (r#"["a","b"]"#, "a; b", ""),
-        ("{}", "", ""), ("[]", "", ""), (r#"{"error":null}"#, "", ""), (r#"{"error":{}}"#, "", ""), (r#"{"error":true}"#, "", ""),
+        ("{}", "", ""),
+        ("[]", "", ""),
+        (r#"{"error":null}"#, "", ""),
+        (r#"{"error":{}}"#, "", ""),
+        (r#"{"error":true}"#, "", ""),
         (r#"{"error":"caf\u00e9 \ud83d\ude00"}"#, "café 😀", ""),
         ("  \n plain words \r\n", "plain words", ""),
     ];
@@ -54,7 +98,13 @@ fn a_loading_model_says_how_long_to_wait() {
     let wait = |body: &str| Problem::read(body.as_bytes()).wait;
     assert_eq!(wait(r#"{"error":"Model X is currently loading","estimated_time":20.5}"#), Some(20_500.0));
     assert_eq!(wait(r#"{"error":"x","estimated_time":0}"#), Some(0.0));
-    for body in [r#"{"error":"x"}"#, r#"{"estimated_time":-1}"#, r#"{"estimated_time":"20"}"#, r#"{"estimated_time":null}"#, "plain"] {
+    for body in [
+        r#"{"error":"x"}"#,
+        r#"{"estimated_time":-1}"#,
+        r#"{"estimated_time":"20"}"#,
+        r#"{"estimated_time":null}"#,
+        "plain",
+    ] {
         assert_eq!(wait(body), None, "{body}");
     }
 }
@@ -98,7 +148,13 @@ fn a_page_never_becomes_a_message() {
 
 #[test]
 fn words_with_angle_brackets_are_no_page() {
-    for words in ["value must be < 5 and > 2", "expected <|im_end|>", "1 <2", "Vec<u8> is too long", "use <think> tags"] {
+    for words in [
+        "value must be < 5 and > 2",
+        "expected <|im_end|>",
+        "1 <2",
+        "Vec<u8> is too long",
+        "use <think> tags",
+    ] {
         assert_eq!(presentable(words.as_bytes()), words);
     }
 }
@@ -129,7 +185,9 @@ fn a_message_is_bounded_whatever_its_shape() {
     let many = format!("[{}\"x\"]", "\"12345678\",".repeat(5_000));
     let long = "y".repeat(5_000);
     let bodies = [
-        format!("{{\"error\":{many}}}"), format!("{{\"detail\":{many}}}"), many,
+        format!("{{\"error\":{many}}}"),
+        format!("{{\"detail\":{many}}}"),
+        many,
         format!("{{\"error\":\"{long}\",\"error_description\":\"z{long}\"}}"),
         format!("{{\"error\":{{\"message\":\"{long}\",\"code\":\"{long}\"}}}}"),
         long,
@@ -157,14 +215,35 @@ fn ill_formed_bytes_become_replacement_characters() {
 #[test]
 fn no_body_whatsoever_brings_markup_or_controls() {
     const PIECES: &[&str] = &[
-        "{", "}", "[", "]", "\"", ":", ",", "\"error\"", "\"message\"", "\"detail\"", "\"code\"", "\"x\"", "1", "null", "<html>",
-        "<!doctype html>", "\u{1b}", "\\u0007", "é", "words",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        ":",
+        ",",
+        "\"error\"",
+        "\"message\"",
+        "\"detail\"",
+        "\"code\"",
+        "\"x\"",
+        "1",
+        "null",
+        "<html>",
+        "<!doctype html>",
+        "\u{1b}",
+        "\\u0007",
+        "é",
+        "words",
     ];
     let mut random = Random::new(10);
     for _ in 0..50_000 {
         let body: String = (0..random.below(16)).map(|_| random.pick(PIECES)).collect();
         let problem = Problem::read(body.as_bytes());
         assert!(!problem.message.contains("<html"), "{body}");
-        assert!(!problem.message.chars().any(|character| character.is_control() && character != '\n'), "{body:?}");
+        assert!(
+            !problem.message.chars().any(|character| character.is_control() && character != '\n'),
+            "{body:?}"
+        );
     }
 }

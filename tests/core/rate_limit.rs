@@ -6,7 +6,8 @@ const NOW: f64 = 1_800_000_000_000.0;
 
 #[test]
 fn seconds_whole_or_not_count_from_now() {
-    for (text, wait) in [("0", 0.0), ("2", 2_000.0), ("1.5", 1_500.0), (" 30 ", 30_000.0), ("120", 120_000.0)] {
+    for (text, wait) in [("0", 0.0), ("2", 2_000.0), ("1.5", 1_500.0), (" 30 ", 30_000.0), ("120", 120_000.0)]
+    {
         assert_eq!(retry_at(text, "", NOW), Some(NOW + wait), "{text:?}");
     }
 }
@@ -37,8 +38,18 @@ fn a_date_is_a_moment_of_its_own() {
 #[test]
 fn every_day_follows_the_day_before() {
     const MONTHS: [(&str, u32); 12] = [
-        ("Jan", 31), ("Feb", 28), ("Mar", 31), ("Apr", 30), ("May", 31), ("Jun", 30), ("Jul", 31), ("Aug", 31), ("Sep", 30),
-        ("Oct", 31), ("Nov", 30), ("Dec", 31),
+        ("Jan", 31),
+        ("Feb", 28),
+        ("Mar", 31),
+        ("Apr", 30),
+        ("May", 31),
+        ("Jun", 30),
+        ("Jul", 31),
+        ("Aug", 31),
+        ("Sep", 30),
+        ("Oct", 31),
+        ("Nov", 30),
+        ("Dec", 31),
     ];
     let mut expected = 0.0;
     for year in 1970..2110u32 {
@@ -56,9 +67,21 @@ fn every_day_follows_the_day_before() {
 #[test]
 fn anything_else_says_nothing() {
     for text in [
-        "", " ", "soon", "-1", "1s", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC",
-        "Sun, 06 Xxx 1994 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 32 Nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT",
-        "Sun, 06 Nov 199é 08:49:37 GMT", "é", "Sun, 06 ovD 1994 08:49:37 GMT",
+        "",
+        " ",
+        "soon",
+        "-1",
+        "1s",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37",
+        "Sun, 06 Nov 1994 08:49:37 UTC",
+        "Sun, 06 Xxx 1994 08:49:37 GMT",
+        "Sun, 00 Nov 1994 08:49:37 GMT",
+        "Sun, 32 Nov 1994 08:49:37 GMT",
+        "Sun, 6 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 199é 08:49:37 GMT",
+        "é",
+        "Sun, 06 ovD 1994 08:49:37 GMT",
     ] {
         assert_eq!(retry_at(text, "", NOW), None, "{text:?}");
     }

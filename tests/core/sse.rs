@@ -136,9 +136,34 @@ fn a_byte_order_mark_cut_in_pieces_is_one() {
 #[test]
 fn random_streams_give_the_events_of_the_standard_at_random_cuts() {
     const PIECES: &[&str] = &[
-        "data", "data:", "data: ", "event:", "event: e", "error: x", "error", "id: 7", "retry: 1", ":", ": ping", " ",
-        "\n", "\n", "\n\n", "\r", "\r\n", "\r\n\r\n", "\r\r", "x", "{\"a\":1}", "é", "😀", "\u{feff}", "[DONE]",
-        "data: {\"choices\":[]}\n\n", "data: 1\r\n\r\n", "abcdefgh",
+        "data",
+        "data:",
+        "data: ",
+        "event:",
+        "event: e",
+        "error: x",
+        "error",
+        "id: 7",
+        "retry: 1",
+        ":",
+        ": ping",
+        " ",
+        "\n",
+        "\n",
+        "\n\n",
+        "\r",
+        "\r\n",
+        "\r\n\r\n",
+        "\r\r",
+        "x",
+        "{\"a\":1}",
+        "é",
+        "😀",
+        "\u{feff}",
+        "[DONE]",
+        "data: {\"choices\":[]}\n\n",
+        "data: 1\r\n\r\n",
+        "abcdefgh",
     ];
     let mut random = Random::new(6);
     let mut with_events = 0;

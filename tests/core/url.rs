@@ -2,8 +2,8 @@
 
 use hf_inference_wasm::core::provider::table::{PROVIDERS, ROUTER, find};
 use hf_inference_wasm::core::provider::url::{
-    chat, completions, generate, is_model_id, is_openai_route, is_tgi_route, is_usable, mapping, provider_route, root, routed,
-    shown,
+    chat, completions, generate, is_model_id, is_openai_route, is_tgi_route, is_usable, mapping,
+    provider_route, root, routed, shown,
 };
 
 #[test]
@@ -63,7 +63,14 @@ fn an_endpoint_however_named_comes_to_its_completion_route() {
 
 #[test]
 fn the_routes_of_tgi_stand_beside_v1() {
-    for given in ["https://h", "https://h/", "https://h/v1", "https://h/v1/chat/completions", "https://h/generate", "https://h/generate_stream/"] {
+    for given in [
+        "https://h",
+        "https://h/",
+        "https://h/v1",
+        "https://h/v1/chat/completions",
+        "https://h/generate",
+        "https://h/generate_stream/",
+    ] {
         assert_eq!(generate(given, false), "https://h/generate", "{given}");
         assert_eq!(generate(given, true), "https://h/generate_stream", "{given}");
         assert_eq!(root(given), "https://h/", "{given}");
@@ -74,7 +81,9 @@ fn the_routes_of_tgi_stand_beside_v1() {
 
 #[test]
 fn a_host_that_begins_like_a_version_is_still_a_host() {
-    for host in ["v1", "v2.example", "v2-llama.eu-west-1.aws.endpoints.huggingface.cloud", "v1beta.localhost:8080"] {
+    for host in
+        ["v1", "v2.example", "v2-llama.eu-west-1.aws.endpoints.huggingface.cloud", "v1beta.localhost:8080"]
+    {
         for end in ["", "/", "/v1", "/v1/"] {
             let given = format!("https://{host}{end}");
             assert_eq!(chat(&given), format!("https://{host}/v1/chat/completions"), "{given}");
@@ -90,9 +99,14 @@ fn a_host_that_begins_like_a_version_is_still_a_host() {
 #[test]
 fn the_route_says_the_protocol() {
     for (given, tgi, openai) in [
-        ("https://h", false, false), ("https://h/generate", true, false), ("https://h/generate_stream?x=1", true, false),
-        ("https://h/v1", false, true), ("https://h/v1/completions", false, true), ("https://h/v1/chat/completions/?x", false, true),
-        ("https://h/regenerate", false, false), ("https://h/?x=/generate", false, false),
+        ("https://h", false, false),
+        ("https://h/generate", true, false),
+        ("https://h/generate_stream?x=1", true, false),
+        ("https://h/v1", false, true),
+        ("https://h/v1/completions", false, true),
+        ("https://h/v1/chat/completions/?x", false, true),
+        ("https://h/regenerate", false, false),
+        ("https://h/?x=/generate", false, false),
     ] {
         assert_eq!((is_tgi_route(given), is_openai_route(given)), (tgi, openai), "{given}");
     }
@@ -108,11 +122,21 @@ fn each_provider_has_its_routes_behind_the_router_and_on_its_own_host() {
         ("featherless-ai", "https://api.featherless.ai", "v1/chat/completions", "v1/completions"),
         ("fireworks-ai", "https://api.fireworks.ai", "inference/v1/chat/completions", ""),
         ("groq", "https://api.groq.com", "openai/v1/chat/completions", ""),
-        ("hf-inference", "https://router.huggingface.co/hf-inference", "models/a/b/v1/chat/completions", "models/a/b/v1/completions"),
+        (
+            "hf-inference",
+            "https://router.huggingface.co/hf-inference",
+            "models/a/b/v1/chat/completions",
+            "models/a/b/v1/completions",
+        ),
         ("novita", "https://api.novita.ai", "v3/openai/chat/completions", "v3/openai/completions"),
         ("nscale", "https://inference.api.nscale.com", "v1/chat/completions", ""),
         ("openai", "https://api.openai.com", "v1/chat/completions", "v1/completions"),
-        ("ovhcloud", "https://oai.endpoints.kepler.ai.cloud.ovh.net", "v1/chat/completions", "v1/completions"),
+        (
+            "ovhcloud",
+            "https://oai.endpoints.kepler.ai.cloud.ovh.net",
+            "v1/chat/completions",
+            "v1/completions",
+        ),
         ("publicai", "https://api.publicai.co", "v1/chat/completions", ""),
         ("scaleway", "https://api.scaleway.ai", "v1/chat/completions", "v1/completions"),
         ("together", "https://api.together.xyz", "v1/chat/completions", "v1/completions"),
@@ -122,13 +146,22 @@ fn each_provider_has_its_routes_behind_the_router_and_on_its_own_host() {
     for (name, base, chat_route, completions_route) in cases {
         let entry = find(name).expect("an entry");
         assert_eq!(entry.base, *base);
-        assert_eq!(provider_route(base, entry.chat, "a/b", "chat/completions"), format!("{base}/{chat_route}"));
+        assert_eq!(
+            provider_route(base, entry.chat, "a/b", "chat/completions"),
+            format!("{base}/{chat_route}")
+        );
         let router = routed(ROUTER, name);
         assert_eq!(router, format!("https://router.huggingface.co/{name}"));
-        assert_eq!(provider_route(&router, entry.chat, "a/b", "chat/completions"), format!("{router}/{chat_route}"));
+        assert_eq!(
+            provider_route(&router, entry.chat, "a/b", "chat/completions"),
+            format!("{router}/{chat_route}")
+        );
         assert_eq!(entry.completions.is_empty(), completions_route.is_empty(), "{name}");
         if !completions_route.is_empty() {
-            assert_eq!(provider_route(&router, entry.completions, "a/b", "completions"), format!("{router}/{completions_route}"));
+            assert_eq!(
+                provider_route(&router, entry.completions, "a/b", "completions"),
+                format!("{router}/{completions_route}")
+            );
         }
         assert_eq!(entry.routed, *name != "openai", "openai is not behind the router");
     }
@@ -138,14 +171,24 @@ fn each_provider_has_its_routes_behind_the_router_and_on_its_own_host() {
 #[test]
 fn what_stands_in_for_the_router_keeps_its_path_and_query() {
     let cases = [
-        ("https://p", "https://p/groq"), ("https://p/", "https://p/groq"), ("https://p/v1", "https://p/groq"), ("https://p/hf", "https://p/hf/groq"),
-        ("https://p/hf?key=1", "https://p/hf/groq?key=1"), ("/proxy", "/proxy/groq"), ("/proxy/v1/", "/proxy/groq"), ("/v1", "/groq"), ("/", "/groq"),
+        ("https://p", "https://p/groq"),
+        ("https://p/", "https://p/groq"),
+        ("https://p/v1", "https://p/groq"),
+        ("https://p/hf", "https://p/hf/groq"),
+        ("https://p/hf?key=1", "https://p/hf/groq?key=1"),
+        ("/proxy", "/proxy/groq"),
+        ("/proxy/v1/", "/proxy/groq"),
+        ("/v1", "/groq"),
+        ("/", "/groq"),
     ];
     for (given, expected) in cases {
         assert_eq!(routed(given, "groq"), expected, "{given}");
     }
     let base = routed("https://p/hf?key=1", "groq");
-    assert_eq!(provider_route(&base, "openai/v1/chat/completions", "m", ""), "https://p/hf/groq/openai/v1/chat/completions?key=1");
+    assert_eq!(
+        provider_route(&base, "openai/v1/chat/completions", "m", ""),
+        "https://p/hf/groq/openai/v1/chat/completions?key=1"
+    );
 }
 
 #[test]
@@ -158,18 +201,54 @@ fn the_mapping_is_asked_for_under_the_models_id() {
 
 #[test]
 fn only_absolute_urls_without_credentials_are_usable() {
-    for url in ["https://h", "http://h", "HTTPS://h/x", "http://127.0.0.1:8080", "http://[::1]:80/", "https://h?x", "https://h#x", "https://h/a@b", "https://h/?u=a@b"] {
+    for url in [
+        "https://h",
+        "http://h",
+        "HTTPS://h/x",
+        "http://127.0.0.1:8080",
+        "http://[::1]:80/",
+        "https://h?x",
+        "https://h#x",
+        "https://h/a@b",
+        "https://h/?u=a@b",
+    ] {
         assert!(is_usable(url, false) && is_usable(url, true), "{url}");
     }
     for url in [
-        "", "h", "h/v1", "localhost:8080", "https://", "https:///x", "https:h", "https:/h", "//h", "ftp://h", "file:///x", "data:,x",
-        "javascript:alert(1)", "https://user@h", "https://user:secret@h/v1", "https://:80", "https://?x", "https://#x", "https://h /", " https://h",
-        "https://h\n", "https://h\t/x", "https://h\u{7f}", "ws://h", "blob:https://h/x", "https://h\\@evil",
+        "",
+        "h",
+        "h/v1",
+        "localhost:8080",
+        "https://",
+        "https:///x",
+        "https:h",
+        "https:/h",
+        "//h",
+        "ftp://h",
+        "file:///x",
+        "data:,x",
+        "javascript:alert(1)",
+        "https://user@h",
+        "https://user:secret@h/v1",
+        "https://:80",
+        "https://?x",
+        "https://#x",
+        "https://h /",
+        " https://h",
+        "https://h\n",
+        "https://h\t/x",
+        "https://h\u{7f}",
+        "ws://h",
+        "blob:https://h/x",
+        "https://h\\@evil",
     ] {
         assert!(!is_usable(url, false) && !is_usable(url, true), "{url:?}");
     }
     for path in ["/", "/api", "/api/v1?x=1"] {
-        assert!(is_usable(path, true) && !is_usable(path, false), "a path is completed by a page's address only");
+        assert!(
+            is_usable(path, true) && !is_usable(path, false),
+            "a path is completed by a page's address only"
+        );
     }
 }
 
@@ -178,7 +257,30 @@ fn a_model_id_can_stand_in_a_path() {
     for id in ["gpt2", "a/b", "meta-llama/Llama-3.1-8B-Instruct", "a_b/c.d-e", "...", "a/..b", "1/2"] {
         assert!(is_model_id(id), "{id}");
     }
-    for id in ["", "/", "a/", "/a", "a//b", "a/b/c", ".", "..", "a/..", "../a", "./a", "a/.", "a b", "a%2Fb", "a?b", "a#b", "a:b", "a/b:groq", "a\\b", "é", "a/b/", "https://h"] {
+    for id in [
+        "",
+        "/",
+        "a/",
+        "/a",
+        "a//b",
+        "a/b/c",
+        ".",
+        "..",
+        "a/..",
+        "../a",
+        "./a",
+        "a/.",
+        "a b",
+        "a%2Fb",
+        "a?b",
+        "a#b",
+        "a:b",
+        "a/b:groq",
+        "a\\b",
+        "é",
+        "a/b/",
+        "https://h",
+    ] {
         assert!(!is_model_id(id), "{id}");
     }
 }

@@ -24,7 +24,7 @@ use super::provider::mapping::{self, Offer};
 use super::resilience::watchdog::{self, Look, Watchdog};
 use super::secret::Secret;
 use super::wire::batch::{Batch, Mark, Want};
-use super::wire::json::ObjectWriter;
+use super::wire::json::{self, ObjectWriter};
 
 /// What the calls of one client share.
 #[derive(Debug, Default)]
@@ -123,7 +123,7 @@ impl Call {
             let Some(members) = Members::read(&request) else {
                 return Err(Error::option("request", "an object"));
             };
-            if let Some(model) = members.get("model").and_then(super::wire::json::as_text) {
+            if let Some(model) = members.get("model").and_then(json::as_text) {
                 settings.model = model.to_text();
             }
             let wanted = match task {
@@ -135,8 +135,12 @@ impl Call {
                 return Err(Error::option(name, expected));
             }
             quiet_usage = !body::asks_for_usage(&members);
-            let n = members.get("n").and_then(super::wire::json::as_number);
+            let n = members.get("n").and_then(json::as_number);
             expected_choices = n.map_or(1, |n| n as usize);
+        }
+        if !streamed {
+            // A whole answer has no first token: only the total bounds it.
+            settings.limits.first_token = settings.limits.total;
         }
         let watchdog = Watchdog::new(settings.limits, now.monotonic);
         Ok(Call {
@@ -380,7 +384,7 @@ impl Call {
     pub fn break_off(&mut self, now: Milliseconds) -> Progress {
         if self.state == State::Reading {
             // What was said before the break may have been all there was to say.
-            let outcome = if self.stream.is_finished() {
+            let outcome = if self.stream.end(&mut self.batch) == Outcome::Complete {
                 Outcome::Complete
             } else if self.stream.answer.has_output() {
                 Outcome::Failed(Error::boxed(Kind::StreamInterrupted, "connection_lost"))
@@ -492,13 +496,13 @@ impl Call {
                 stream::Answer::Chat(_) => out.extend_from_slice(self.stream.document()),
                 stream::Answer::Generation(generation) => generation.write_output(&mut out),
             }
-            return out;
+            return json::well_formed(out);
         }
         let mut object = ObjectWriter::new(&mut out);
         settle::write_result(&self.stream.answer, &self.answerer, &mut object);
         self.trace.write(object.key("trace"));
         object.end();
-        out
+        json::well_formed(out)
     }
 
     /// The error's facts, as JSON; of an abort, only what had come and the trace.
@@ -525,6 +529,6 @@ impl Call {
         }
         self.trace.write(object.key("trace"));
         object.end();
-        out
+        json::well_formed(out)
     }
 }

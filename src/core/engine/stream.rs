@@ -27,7 +27,8 @@ pub enum Outcome {
 /// The body's format. Services mislabel it, so its first significant byte decides, not the header.
 #[derive(Debug)]
 enum Format {
-    Unknown,
+    /// White space and the start of a byte-order mark, which could still be anything.
+    Unknown(Vec<u8>),
     Events(Box<sse::Parser>),
     Document(Vec<u8>),
 }
@@ -94,7 +95,7 @@ impl Stream {
             chat.quiet_usage = quiet_usage;
             chat.expected_choices = expected_choices;
         }
-        Stream { streamed, format: Format::Unknown, answer, pieces: 0 }
+        Stream { streamed, format: Format::Unknown(Vec::new()), answer, pieces: 0 }
     }
 
     /// Whether the service has said why it ended, so that only trailing words are missing.
@@ -112,17 +113,27 @@ impl Stream {
 
     /// Takes a stretch of the body.
     pub fn feed(&mut self, bytes: &[u8], batch: &mut Batch) -> Outcome {
-        if let Format::Unknown = self.format {
-            self.format = match bytes.trim_ascii_start().first() {
+        if let Format::Unknown(start) = &mut self.format {
+            start.extend_from_slice(bytes);
+            let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+            let is_mark = !text.is_empty() && b"\xef\xbb\xbf".starts_with(text);
+            let format = match text.first() {
                 None => return Outcome::More,
-                Some(b'{' | b'[' | b'"') => Format::Document(Vec::new()),
+                Some(_) if is_mark => return Outcome::More,
                 Some(b'<') => return failed(Kind::InvalidResponse, "markup"),
+                Some(b'{' | b'[' | b'"') => Format::Document(Vec::new()),
                 Some(_) if self.streamed => Format::Events(Box::default()),
                 Some(_) => Format::Document(Vec::new()),
             };
+            let start = match format {
+                Format::Document(_) => text.to_vec(),
+                _ => std::mem::take(start),
+            };
+            self.format = format;
+            return self.feed(&start, batch);
         }
         match &mut self.format {
-            Format::Unknown => Outcome::More,
+            Format::Unknown(_) => Outcome::More,
             Format::Document(document) => {
                 document.extend_from_slice(bytes);
                 self.pieces += 1;
@@ -151,7 +162,7 @@ impl Stream {
     /// The body has ended.
     pub fn end(&mut self, batch: &mut Batch) -> Outcome {
         match &mut self.format {
-            Format::Unknown => failed(Kind::InvalidResponse, "empty"),
+            Format::Unknown(_) => failed(Kind::InvalidResponse, "empty"),
             Format::Document(document) => {
                 let document = std::mem::take(document);
                 let outcome = self.take_document(&document, batch);
@@ -167,7 +178,11 @@ impl Stream {
                     flow(&outcome)
                 });
                 match outcome {
-                    // Half an event at the end is not wrong JSON of the service but a cut.
+                    // Half an event at the end is not wrong JSON of the service but a cut. What it cut off
+                    // may have been trailing words only.
+                    Outcome::Failed(error) if error.reason == "not_json" && self.answer.is_finished() => {
+                        Outcome::Complete
+                    }
                     Outcome::Failed(error) if error.reason == "not_json" && is_stream => {
                         failed(Kind::Truncated, "cut_event")
                     }

@@ -5,7 +5,8 @@
 //! next moment that could matter.
 //!
 //! Time that nobody lived through does not count: when the timer is late by more than
-//! [`JUMP`], the tab was frozen or the machine asleep, and every stamp moves with the clock.
+//! [`JUMP`], the tab was frozen or the machine asleep since the last sign of life, and every stamp moves
+//! on by as much.
 
 use crate::core::ports::Milliseconds;
 
@@ -62,13 +63,27 @@ pub struct Watchdog {
     progress: Milliseconds,
     shown: bool,
     finished: bool,
+    /// When the next look was due.
     planned: Milliseconds,
+    /// The last sign of life: a look or a piece of the answer.
+    seen: Milliseconds,
+    /// Whether the last look found the consumer waiting for the service.
+    reading: bool,
 }
 
 impl Watchdog {
     /// Starts the whole call's time.
     pub fn new(limits: Limits, now: Milliseconds) -> Watchdog {
-        Watchdog { limits, started: now, progress: now, shown: false, finished: false, planned: now }
+        Watchdog {
+            limits,
+            started: now,
+            progress: now,
+            shown: false,
+            finished: false,
+            planned: now,
+            seen: now,
+            reading: true,
+        }
     }
 
     /// A request is sent: its first token is awaited from here.
@@ -82,6 +97,7 @@ impl Watchdog {
     /// must be set anew.
     #[inline]
     pub fn progressed(&mut self, now: Milliseconds, shown: bool, finished: bool) -> bool {
+        self.seen = now;
         // Until something is visible, the time since sending counts.
         if shown || finished {
             self.progress = now;
@@ -95,14 +111,17 @@ impl Watchdog {
     /// Looks at the stamps. `reading` is whether the call waits for the service; while the caller is
     /// busy with what it has, only the total runs.
     pub fn check(&mut self, now: Milliseconds, reading: bool) -> Look {
-        let late = now - self.planned;
-        if late > JUMP {
-            self.started += late;
-            self.progress += late;
+        if now - self.planned > JUMP {
+            let lost = now - self.seen;
+            self.started += lost;
+            self.progress += lost;
         }
-        if !reading {
+        self.seen = now;
+        // Since when a consumer waits that was busy at the last look is not known: it counts from here.
+        if !reading || !self.reading {
             self.progress = now;
         }
+        self.reading = reading;
         let (limit, phase) = match (self.finished, self.shown) {
             (true, _) => (TRAILER.min(self.limits.stall), None),
             (false, false) => (self.limits.first_token, Some(Phase::FirstToken)),

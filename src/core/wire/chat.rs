@@ -13,6 +13,9 @@ pub const MAX_TOOL_CALLS: usize = 1_024;
 pub const MAX_ARGUMENTS_BYTES: usize = 16 * 1024 * 1024;
 /// Values of a chunk's `error` that mean none.
 const NO_ERROR: &[&str] = &["null", "\"\"", "{}", "false"];
+/// The members of a chunk that are read.
+const MEMBERS: &[&str] =
+    &["choices", "usage", "x_groq", "error", "object", "message", "detail", "id", "model"];
 /// The most choices (`n`) of one answer.
 const MAX_CHOICES: usize = 128;
 
@@ -104,13 +107,14 @@ impl Answer {
         let mut usage = None;
         let mut fallback_usage = None;
         let mut failed = false;
+        let (mut message, mut detail) = (None, None);
         // `None` without an array of choices, otherwise whether it has any.
         let mut choices = None;
         // Nearly every chunk speaks of one choice.
         let mut delta = None;
         let mut others = Vec::new();
         while let Some(key) = json.key()? {
-            match key.which(&["choices", "usage", "x_groq", "error", "object", "id", "model"]) {
+            match key.which(MEMBERS) {
                 Some(0) if json.kind()? == Kind::Array => {
                     choices = Some(false);
                     json.array()?;
@@ -134,8 +138,10 @@ impl Answer {
                 }
                 // Old vLLM sends its errors as `{"object":"error","message":…}`.
                 Some(4) => failed |= json.text_or_skip()?.is_some_and(|object| object.is("error")),
-                Some(name @ (5 | 6)) => {
-                    let place = if name == 5 { &mut self.id } else { &mut self.model };
+                Some(5) => message = Some(json.skip()?),
+                Some(6) => detail = Some(json.skip()?),
+                Some(name @ (7 | 8)) => {
+                    let place = if name == 7 { &mut self.id } else { &mut self.model };
                     if let Some(text) = json.text_or_skip()?.filter(|_| place.is_empty()) {
                         *place = text.to_bytes();
                     }
@@ -146,7 +152,7 @@ impl Answer {
             }
         }
         json.end()?;
-        if failed {
+        if failed || choices.is_none() && Problem::is_told_by(message, detail) {
             return Err(Fault::Service(Box::new(Problem::read(chunk))));
         }
         for delta in others.iter().chain(&delta) {
@@ -405,23 +411,38 @@ impl Choice {
     fn add_tool_calls(&mut self, calls: &[u8], batch: &mut Batch) -> Result<(), Fault> {
         // Old TGI sends one object where the list should be.
         if calls.starts_with(b"{") {
-            return self.add_tool_call(calls, batch);
+            return self.add_tool_call(calls, None, batch);
         }
         let mut json = Reader::new(calls);
         if json.array().is_err() {
             return Ok(());
         }
+        let mut place = 0;
+        let mut first = None;
         while json.element()? {
             let call = json.skip()?;
-            if call.starts_with(b"{") {
-                self.add_tool_call(call, batch)?;
+            // One call alone may continue the last one; of several in one list none continues another.
+            match first.take() {
+                None if place == 0 => first = Some(call),
+                earlier => {
+                    if let Some(earlier) = earlier {
+                        self.add_tool_call(earlier, Some(0), batch)?;
+                    }
+                    self.add_tool_call(call, Some(place), batch)?;
+                }
             }
+            place += 1;
         }
-        Ok(())
+        first.map_or(Ok(()), |call| self.add_tool_call(call, None, batch))
     }
 
-    fn add_tool_call(&mut self, call: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+    /// `place` is the call's place in a list of several: its index, where it has none.
+    fn add_tool_call(&mut self, call: &[u8], place: Option<u64>, batch: &mut Batch) -> Result<(), Fault> {
+        if !call.starts_with(b"{") {
+            return Ok(());
+        }
         let index = json::member(call, "index").and_then(json::as_number).map(|index| index as u64);
+        let index = index.or(place);
         let text = |object: Option<&[u8]>, name| {
             object
                 .and_then(|object| json::member(object, name))

@@ -210,23 +210,32 @@ impl Generation {
     }
 }
 
+/// The members of a message that are read.
+const MEMBERS: &[&str] =
+    &["token", "generated_text", "details", "choices", "error", "object", "message", "detail"];
+
 fn read(message: &[u8]) -> Result<Message<'_>, Fault> {
     let mut json = Reader::new(message);
     json.object()?;
     let mut parts = Message::default();
+    let (mut message_text, mut detail) = (None, None);
     while let Some(key) = json.key()? {
         let value = json.skip()?;
         let present = (value != b"null").then_some(value);
-        match key.which(&["token", "generated_text", "details", "choices", "error", "object"]) {
+        match key.which(MEMBERS) {
             Some(0) => parts.token = present,
             Some(1) => parts.generated_text = present,
             Some(2) => parts.details = present,
             Some(3) => parts.choices = value.starts_with(b"["),
             Some(4) => parts.failed |= present.is_some(),
             Some(5) => parts.failed |= value == b"\"error\"",
+            Some(6) => message_text = present,
+            Some(7) => detail = present,
             _ => {}
         }
     }
     json.end()?;
+    let answers = parts.choices || parts.token.is_some() || parts.generated_text.is_some();
+    parts.failed |= !answers && Problem::is_told_by(message_text, detail);
     Ok(parts)
 }

@@ -155,6 +155,16 @@ fn append_char(out: &mut Vec<u8>, code: u32) {
     out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
+/// JSON text as UTF-8, whatever the service sent inside its strings.
+pub fn well_formed(text: Vec<u8>) -> Vec<u8> {
+    if std::str::from_utf8(&text).is_ok() {
+        return text;
+    }
+    let mut clean = Vec::with_capacity(text.len());
+    append_utf8(&mut clean, &text);
+    clean
+}
+
 /// Appends `bytes`, with every ill-formed UTF-8 sequence replaced by U+FFFD as a `TextDecoder` does.
 pub fn append_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.is_ascii() {
@@ -519,9 +529,14 @@ pub fn decimal(text: &[u8]) -> Option<f64> {
     while let Some((&byte, tail)) = rest.split_first() {
         match byte {
             b'0'..=b'9' => {
-                value = value * 10.0 + f64::from(byte - b'0');
-                scale -= i32::from(fraction);
                 seen = true;
+                // Digits beyond a double's precision only move the point.
+                if value < 1e17 {
+                    value = value * 10.0 + f64::from(byte - b'0');
+                    scale -= i32::from(fraction);
+                } else {
+                    scale += i32::from(!fraction);
+                }
             }
             b'.' if !fraction => fraction = true,
             b'e' | b'E' => {
@@ -535,7 +550,7 @@ pub fn decimal(text: &[u8]) -> Option<f64> {
                     let digit = (digit as char).to_digit(10)? as i32;
                     Some(exponent.saturating_mul(10).saturating_add(digit))
                 })?;
-                scale = scale.saturating_add(sign * exponent.min(400));
+                scale = scale.saturating_add(exponent.saturating_mul(sign));
                 break;
             }
             _ => return None,
@@ -545,9 +560,14 @@ pub fn decimal(text: &[u8]) -> Option<f64> {
     if !seen {
         return None;
     }
-    let power = scale.unsigned_abs().min(700);
-    let factor = (0..power).fold(1f64, |factor, _| factor * 10.0);
-    let value = if scale < 0 { value / factor } else { value * factor };
+    // In steps that are powers of ten a double can hold.
+    let mut power = if value == 0.0 { 0 } else { scale.unsigned_abs().min(700) };
+    while power > 0 {
+        let step = power.min(300);
+        let factor = (0..step).fold(1f64, |factor, _| factor * 10.0);
+        value = if scale < 0 { value / factor } else { value * factor };
+        power -= step;
+    }
     Some(if negative { -value } else { value })
 }
 

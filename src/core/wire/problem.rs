@@ -25,12 +25,19 @@ impl Problem {
                 Ok(Kind::Object) => return Problem::from_object(body),
                 Ok(Kind::String) => return Problem { message: plain(body), ..Problem::default() },
                 // FastAPI and a few gateways answer with a list of problems.
-                Ok(Kind::Array) => return Problem { message: list(body), ..Problem::default() },
+                Ok(Kind::Array) => return Problem { message: bounded(list(body)), ..Problem::default() },
                 _ => {}
             }
         }
         // Plain text (axum, `404: Not Found`), unless it is a page.
         Problem { message: presentable(body), ..Problem::default() }
+    }
+
+    /// Whether an object without any of the members of an answer speaks of a failure: some services send
+    /// one without the word `error`.
+    pub fn is_told_by(message: Option<&[u8]>, detail: Option<&[u8]>) -> bool {
+        detail.is_some_and(|detail| detail != b"null")
+            || message.and_then(json::as_text).is_some_and(|message| !message.is_empty())
     }
 
     fn from_object(body: &[u8]) -> Problem {
@@ -64,7 +71,7 @@ impl Problem {
         }
         let wait = json::member(body, "estimated_time").and_then(json::as_number);
         Problem {
-            message,
+            message: bounded(message),
             code: first(CODES, scalar),
             wait: wait.filter(|wait| *wait >= 0.0).map(|seconds| seconds * 1000.0),
         }
@@ -149,17 +156,22 @@ pub fn presentable(text: &[u8]) -> String {
     if looks_like_markup(text) {
         return String::new();
     }
-    let mut clean = Vec::with_capacity(text.len().min(MAX_MESSAGE));
-    json::append_utf8(&mut clean, text.get(..MAX_MESSAGE).unwrap_or(text));
-    let mut message = String::from_utf8(clean).unwrap_or_default();
-    // A cut in the middle of a character has left a replacement character.
-    if text.len() > MAX_MESSAGE {
-        while message.ends_with(char::REPLACEMENT_CHARACTER) {
-            message.pop();
-        }
+    // One byte more than is kept tells that something was cut.
+    let start = text.get(..MAX_MESSAGE + 1).unwrap_or(text);
+    let mut clean = Vec::with_capacity(start.len());
+    json::append_utf8(&mut clean, start);
+    let mut message = bounded(String::from_utf8(clean).unwrap_or_default());
+    message.retain(|character| character == '\n' || !character.is_control());
+    message
+}
+
+/// A message of at most [`MAX_MESSAGE`] bytes, cut between characters and marked where it was.
+fn bounded(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        let end = (0..=MAX_MESSAGE).rev().find(|&at| message.is_char_boundary(at));
+        message.truncate(end.unwrap_or(0));
         message.push('…');
     }
-    message.retain(|character| character == '\n' || !character.is_control());
     message
 }
 
@@ -170,12 +182,6 @@ pub fn looks_like_markup(text: &[u8]) -> bool {
         |prefix: &[u8]| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     let holds =
         |word: &[u8]| text.windows(word.len()).take(4_096).any(|part| part.eq_ignore_ascii_case(word));
-    begins(b"<!doctype")
-        || begins(b"<html")
-        || begins(b"<?xml")
-        || begins(b"<head")
-        || begins(b"<body")
-        || begins(b"<!--")
-        || holds(b"<html")
-        || holds(b"</body>")
+    let tagged = text.starts_with(b"<") && holds(b"</");
+    tagged || begins(b"<!") || begins(b"<?xml") || holds(b"<html")
 }

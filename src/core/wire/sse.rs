@@ -142,7 +142,7 @@ impl Parser {
     #[inline]
     fn whole_event<'a>(&self, line: &'a [u8], next: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         let after = next.strip_prefix(b"\n").or_else(|| next.strip_prefix(b"\r\n"))?;
-        if self.has_data || !self.name.is_empty() {
+        if self.has_data || !self.name.is_empty() || line.len() > self.limit {
             return None;
         }
         let data = line.strip_prefix(b"data:")?;

@@ -22,7 +22,6 @@ export const timeoutChecks = [
       const { scenario, client } = tools;
       const timeout = { firstToken: 60 };
       const calls = {
-        whole: [scenario("stall"), (client) => client.chatCompletion(question)],
         create: [scenario("stall"), (client) => client.chat.completions.create({ ...question, stream: true })],
         final: [scenario("stall", { after: 0 }), (client) => client.chat.stream(question).final()],
         chunks: [scenario("stall", { after: 0 }), (client) => collect(client.chatCompletionStream(question))],
