@@ -841,6 +841,18 @@ fn time_that_nobody_lived_through_does_not_count() {
 }
 
 #[test]
+fn the_time_before_the_freeze_counts_to_its_last_sign_of_life() {
+    let mut play = Play::limited(100_000.0, 100_000.0, 20_000.0);
+    play.feed(DELTA);
+    play.wait_until(15_000.0);
+    play.feed(DELTA);
+    play.freeze_until(1_000_000.0);
+    play.wait_until(2_000_000.0);
+    assert_eq!(play.last_word(), "Timeout total");
+    assert_eq!(play.settled_at, Some(1_005_000.0), "fifteen seconds before, five after");
+}
+
+#[test]
 fn a_trailer_that_never_comes_does_not_hold_up_a_finished_answer() {
     let mut play = Play::limited(60_000.0, 120_000.0, 600_000.0);
     play.wait_until(100.0);

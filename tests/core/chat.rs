@@ -711,6 +711,18 @@ fn an_error_without_the_word_error_is_not_taken_for_a_keep_alive() {
 }
 
 #[test]
+fn words_beside_an_answer_are_no_error() {
+    let chunks = [
+        r#"{"message":"cached","choices":[{"delta":{"content":"a"}}]}"#,
+        r#"{"choices":[],"detail":"x","usage":null}"#,
+        r#"{"message":{"role":"assistant"}}"#,
+        r#"{"message":null,"detail":null}"#,
+        r#"{"message":""}"#,
+    ];
+    assert_eq!(lossless(&taken(&chunks).first().expect("a choice").text), "a");
+}
+
+#[test]
 fn what_ends_the_body_too_early_is_a_truncation() {
     let chunk = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
     for end in 0..chunk.len() {

@@ -1,5 +1,7 @@
 //! One request to one target: what is sent, and what the head of the answer means.
 
+use std::fmt;
+
 use super::plan::{Protocol, Target};
 use super::settings::Settings;
 use crate::core::error::{Error, Kind, is_retryable_status};
@@ -11,7 +13,7 @@ use crate::core::wire::problem::Problem;
 use crate::core::wire::rate_limit;
 
 /// A request, ready for `fetch`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpRequest {
     /// `GET` or `POST`.
     pub method: &'static str,
@@ -23,6 +25,13 @@ pub struct HttpRequest {
     pub credential: Option<Secret>,
     /// JSON text; none for `GET`.
     pub body: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for HttpRequest {
+    /// Without the headers, where the caller may have put a key of its own, and without the prompt.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HttpRequest").field("method", &self.method).field("url", &self.url).finish()
+    }
 }
 
 /// What the head of an answer says, as far as scripts may read it (CORS hides most of it in pages).

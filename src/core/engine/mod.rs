@@ -383,14 +383,7 @@ impl Call {
     /// The body broke off: the connection was lost.
     pub fn break_off(&mut self, now: Milliseconds) -> Progress {
         if self.state == State::Reading {
-            // What was said before the break may have been all there was to say.
-            let outcome = if self.stream.end(&mut self.batch) == Outcome::Complete {
-                Outcome::Complete
-            } else if self.stream.answer.has_output() {
-                Outcome::Failed(Error::boxed(Kind::StreamInterrupted, "connection_lost"))
-            } else {
-                Outcome::Failed(Error::boxed(Kind::Network, "connection_lost"))
-            };
+            let outcome = self.stream.break_off(&mut self.batch);
             return self.advance(outcome, now);
         }
         self.progress()

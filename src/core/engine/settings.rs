@@ -1,10 +1,12 @@
 //! The options of a call, checked and complete.
 
+use std::fmt;
+
 use crate::core::provider::table;
 use crate::core::resilience::watchdog::Limits;
 
 /// What the client's options and the call's options come to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// `auto` or a provider's name.
     pub provider: String,
@@ -26,6 +28,17 @@ pub struct Settings {
     pub allow_browser: bool,
     /// Deadlines.
     pub limits: Limits,
+}
+
+impl fmt::Debug for Settings {
+    /// Without the headers, where the caller may have put a key of its own.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("provider", &self.provider)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Settings {

@@ -13,6 +13,9 @@ use crate::core::wire::{json, sse};
 /// The largest whole answer that is kept, in bytes.
 const MAX_DOCUMENT_BYTES: usize = 64 * 1024 * 1024;
 
+/// How much white space may come before anything is said, in bytes.
+const MAX_WHITE_SPACE: usize = 4_096;
+
 /// What a piece of the body led to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -118,8 +121,9 @@ impl Stream {
             let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
             let is_mark = !text.is_empty() && b"\xef\xbb\xbf".starts_with(text);
             let format = match text.first() {
-                None => return Outcome::More,
+                None if start.len() < MAX_WHITE_SPACE => return Outcome::More,
                 Some(_) if is_mark => return Outcome::More,
+                None => Format::Events(Box::default()),
                 Some(b'<') => return failed(Kind::InvalidResponse, "markup"),
                 Some(b'{' | b'[' | b'"') => Format::Document(Vec::new()),
                 Some(_) if self.streamed => Format::Events(Box::default()),
@@ -161,6 +165,26 @@ impl Stream {
 
     /// The body has ended.
     pub fn end(&mut self, batch: &mut Batch) -> Outcome {
+        match self.finish(batch) {
+            // Some services ignore `n`: at a clean end, what has begun and ended is all there is.
+            Outcome::More if self.answer.is_finished() => Outcome::Complete,
+            Outcome::More => failed(Kind::Truncated, "no_end"),
+            outcome => outcome,
+        }
+    }
+
+    /// The body broke off. What had come by then may be complete all the same.
+    pub fn break_off(&mut self, batch: &mut Batch) -> Outcome {
+        match self.finish(batch) {
+            Outcome::Complete => Outcome::Complete,
+            Outcome::More if self.is_finished() => Outcome::Complete,
+            _ if self.answer.has_output() => failed(Kind::StreamInterrupted, "connection_lost"),
+            _ => failed(Kind::Network, "connection_lost"),
+        }
+    }
+
+    /// Takes what the end of the body left unended. `More` when the service has not said that it was all.
+    fn finish(&mut self, batch: &mut Batch) -> Outcome {
         match &mut self.format {
             Format::Unknown(_) => failed(Kind::InvalidResponse, "empty"),
             Format::Document(document) => {
@@ -180,15 +204,13 @@ impl Stream {
                 match outcome {
                     // Half an event at the end is not wrong JSON of the service but a cut. What it cut off
                     // may have been trailing words only.
-                    Outcome::Failed(error) if error.reason == "not_json" && self.answer.is_finished() => {
+                    Outcome::Failed(error) if error.reason == "not_json" && self.is_finished() => {
                         Outcome::Complete
                     }
                     Outcome::Failed(error) if error.reason == "not_json" && is_stream => {
                         failed(Kind::Truncated, "cut_event")
                     }
-                    Outcome::More if self.answer.is_finished() => Outcome::Complete,
                     Outcome::More if !is_stream => failed(Kind::InvalidResponse, "unknown_shape"),
-                    Outcome::More => failed(Kind::Truncated, "no_end"),
                     other => other,
                 }
             }

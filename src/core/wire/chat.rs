@@ -48,6 +48,8 @@ pub struct ToolCall {
     pub arguments: Vec<u8>,
     carry: Surrogate,
     started: bool,
+    /// How much of the arguments the consumer has been shown.
+    told: usize,
 }
 
 /// One choice of an answer (`n` > 1 asks for several).
@@ -212,6 +214,7 @@ impl Answer {
             for (position, call) in choice.tool_calls.iter_mut().enumerate() {
                 call.carry.flush(&mut call.arguments);
                 if shown {
+                    call.tell(position as u64, batch);
                     batch.event(Mark::ToolCall, &|event| {
                         event.integer("index", position as u64);
                         call.write(event.key("toolCall"));
@@ -463,7 +466,6 @@ impl Choice {
         if call.name.is_empty() {
             call.name = name;
         }
-        let from = call.arguments.len();
         let arguments = function.and_then(|function| json::member(function, "arguments"));
         match arguments.map(|arguments| (json::as_text(arguments), arguments)) {
             Some((Some(text), _)) => text.append_to(&mut call.arguments, &mut call.carry),
@@ -474,23 +476,9 @@ impl Choice {
         if call.arguments.len() > MAX_ARGUMENTS_BYTES {
             return Err(Fault::TooLarge("tool-call arguments"));
         }
-        if shown {
-            if !call.started && !call.name.is_empty() {
-                call.started = true;
-                batch.event(Mark::ToolCallStart, &|event| {
-                    event.integer("index", position as u64).text("id", &call.id).text("name", &call.name);
-                });
-            }
-            let delta = call.arguments.get(from..).unwrap_or_default();
-            if !delta.is_empty() {
-                batch.event(Mark::ToolCallDelta, &|event| {
-                    event
-                        .integer("index", position as u64)
-                        .text("id", &call.id)
-                        .text("name", &call.name)
-                        .text("arguments", delta);
-                });
-            }
+        // Arguments may come before the name; the consumer hears of them when the call has one.
+        if shown && (call.started || !call.name.is_empty()) {
+            call.tell(position as u64, batch);
         }
         Ok(())
     }
@@ -557,6 +545,26 @@ impl Choice {
 }
 
 impl ToolCall {
+    /// Tells the consumer what it has not been told: that the call began, and more of its arguments.
+    fn tell(&mut self, position: u64, batch: &mut Batch) {
+        if !std::mem::replace(&mut self.started, true) {
+            batch.event(Mark::ToolCallStart, &|event| {
+                event.integer("index", position).text("id", &self.id).text("name", &self.name);
+            });
+        }
+        let delta = self.arguments.get(self.told..).unwrap_or_default();
+        if !delta.is_empty() {
+            batch.event(Mark::ToolCallDelta, &|event| {
+                event
+                    .integer("index", position)
+                    .text("id", &self.id)
+                    .text("name", &self.name)
+                    .text("arguments", delta);
+            });
+        }
+        self.told = self.arguments.len();
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         let mut call = ObjectWriter::new(out);
         call.text("id", &self.id).text("type", b"function");
