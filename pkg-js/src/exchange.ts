@@ -28,15 +28,11 @@ interface Pending {
 
 /** What the core asks of, and tells, the loop. It must not hold on to the exchange. */
 export class Hooks {
-  /** Whether the loop waits for a chunk. */
-  waiting = false;
+  /** Since when the loop waits for a chunk; 0 while it does not. */
+  waiting = 0;
   /** What was thrown, for the error's `cause`. */
   cause: unknown;
   reader: ChunkReader | undefined;
-
-  isReading(): boolean {
-    return this.waiting;
-  }
 
   setCause(cause: unknown): void {
     this.cause = cause;
@@ -151,14 +147,14 @@ export class Exchange {
       if (this.#reader === undefined) await this.opened;
       const call = this.#call!;
       let outcome: number;
-      this.#hooks.waiting = true;
+      this.#hooks.waiting = performance.now();
       try {
         const { done, value } = await this.#reader!.read();
-        this.#hooks.waiting = false;
+        this.#hooks.waiting = 0;
         if (this.over) return;
         outcome = done ? call.end() : feed(call, value!);
       } catch (thrown) {
-        this.#hooks.waiting = false;
+        this.#hooks.waiting = 0;
         if (this.over || thrown instanceof WebAssembly.RuntimeError) throw thrown;
         this.#hooks.setCause(thrown);
         outcome = call.breakOff();

@@ -19,9 +19,9 @@ extern "C" {
     /// What a call asks of, and tells, the loop in TypeScript that reads its body.
     pub type Hooks;
 
-    /// Whether the consumer waits for a chunk.
-    #[wasm_bindgen(method, js_name = isReading)]
-    fn is_reading(this: &Hooks) -> bool;
+    /// Since when (`performance.now()`) the consumer waits for a chunk; 0 while it does not.
+    #[wasm_bindgen(method, getter, structural)]
+    fn waiting(this: &Hooks) -> f64;
 
     /// What JavaScript threw, for the error's `cause`.
     #[wasm_bindgen(method, js_name = setCause)]
@@ -180,9 +180,9 @@ impl Inner {
 
     /// Looks at the deadlines and sets the timer for the next look.
     fn look(self: &Rc<Inner>) {
-        let reading = self.hooks.is_reading();
+        let waiting = Some(self.hooks.waiting()).filter(|since| *since > 0.0);
         let now = global::now().monotonic;
-        let next = self.call.borrow_mut().look(now, reading);
+        let next = self.call.borrow_mut().look(now, waiting);
         match next {
             Some(at) => self.set_timer(at - now),
             None => self.interrupt(),

@@ -443,12 +443,14 @@ impl Call {
     }
 
     /// Looks whether a deadline has passed, and settles the call if so. Otherwise: when to look
-    /// again. `reading` is whether the consumer waits for the service.
-    pub fn look(&mut self, now: Milliseconds, reading: bool) -> Option<Milliseconds> {
+    /// again. `waiting` is since when the consumer waits for a piece of the body, if it does.
+    pub fn look(&mut self, now: Milliseconds, waiting: Option<Milliseconds>) -> Option<Milliseconds> {
         if self.is_settled() {
             return None;
         }
-        match self.watchdog.check(now, reading || self.state != State::Reading) {
+        // Before there is a body the whole call waits for the service.
+        let waiting = if self.state == State::Reading { waiting } else { Some(f64::NEG_INFINITY) };
+        match self.watchdog.check(now, waiting) {
             Look::Again(at) => return Some(at),
             Look::Expired(phase) => {
                 let reason = match phase {

@@ -67,8 +67,6 @@ pub struct Watchdog {
     planned: Milliseconds,
     /// The last sign of life: a look or a piece of the answer.
     seen: Milliseconds,
-    /// Whether the last look found the consumer waiting for the service.
-    reading: bool,
 }
 
 impl Watchdog {
@@ -82,7 +80,6 @@ impl Watchdog {
             finished: false,
             planned: now,
             seen: now,
-            reading: true,
         }
     }
 
@@ -108,20 +105,16 @@ impl Watchdog {
         changed
     }
 
-    /// Looks at the stamps. `reading` is whether the call waits for the service; while the caller is
+    /// Looks at the stamps. `waiting` is since when the call waits for the service; while the caller is
     /// busy with what it has, only the total runs.
-    pub fn check(&mut self, now: Milliseconds, reading: bool) -> Look {
+    pub fn check(&mut self, now: Milliseconds, waiting: Option<Milliseconds>) -> Look {
         if now - self.planned > JUMP {
             let lost = now - self.seen;
             self.started += lost;
             self.progress += lost;
         }
         self.seen = now;
-        // Since when a consumer waits that was busy at the last look is not known: it counts from here.
-        if !reading || !self.reading {
-            self.progress = now;
-        }
-        self.reading = reading;
+        self.progress = self.progress.max(waiting.unwrap_or(now));
         let (limit, phase) = match (self.finished, self.shown) {
             (true, _) => (TRAILER.min(self.limits.stall), None),
             (false, false) => (self.limits.first_token, Some(Phase::FirstToken)),
