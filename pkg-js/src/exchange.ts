@@ -28,11 +28,17 @@ interface Pending {
 
 /** What the core asks of, and tells, the loop. It must not hold on to the exchange. */
 export class Hooks {
-  /** Since when the loop waits for a chunk; 0 while it does not. */
-  waiting = 0;
+  /** For how many milliseconds in all the consumer was busy with what it had. */
+  busy = 0;
+  /** Since when it is; `undefined` while the loop waits for a chunk. */
+  busySince: number | undefined;
   /** What was thrown, for the error's `cause`. */
   cause: unknown;
   reader: ChunkReader | undefined;
+
+  busyUntil(now: number): number {
+    return this.busySince === undefined ? this.busy : this.busy + now - this.busySince;
+  }
 
   setCause(cause: unknown): void {
     this.cause = cause;
@@ -130,6 +136,7 @@ export class Exchange {
     }
     this.#reader = this.#pending!.reader = reader;
     this.#hooks.reader = reader;
+    this.#hooks.busySince = performance.now();
   }
 
   /** Chooses what later batches hold. */
@@ -147,16 +154,22 @@ export class Exchange {
       if (this.#reader === undefined) await this.opened;
       const call = this.#call!;
       let outcome: number;
-      this.#hooks.waiting = performance.now();
+      const hooks = this.#hooks;
+      if (hooks.busySince !== undefined) hooks.busy += performance.now() - hooks.busySince;
+      hooks.busySince = undefined;
       try {
         const { done, value } = await this.#reader!.read();
-        this.#hooks.waiting = 0;
         if (this.over) return;
-        outcome = done ? call.end() : feed(call, value!);
+        const now = (hooks.busySince = performance.now());
+        if (done) {
+          outcome = call.end();
+        } else {
+          writeInput(value!);
+          outcome = call.feed(value!.length, now, hooks.busy);
+        }
       } catch (thrown) {
-        this.#hooks.waiting = 0;
         if (this.over || thrown instanceof WebAssembly.RuntimeError) throw thrown;
-        this.#hooks.setCause(thrown);
+        hooks.setCause(thrown);
         outcome = call.breakOff();
       }
       take();
@@ -210,11 +223,6 @@ export class Exchange {
     }
     return afterThrow(thrown);
   }
-}
-
-function feed(call: glue.Call, chunk: Uint8Array): number {
-  writeInput(chunk);
-  return call.feed(chunk.length, performance.now());
 }
 
 /** A reader over whatever kind of body a `Response` has. */

@@ -19,9 +19,9 @@ extern "C" {
     /// What a call asks of, and tells, the loop in TypeScript that reads its body.
     pub type Hooks;
 
-    /// Since when (`performance.now()`) the consumer waits for a chunk; 0 while it does not.
-    #[wasm_bindgen(method, getter, structural)]
-    fn waiting(this: &Hooks) -> f64;
+    /// For how many milliseconds in all the consumer has been busy instead of waiting for a chunk.
+    #[wasm_bindgen(method, js_name = busyUntil)]
+    fn busy_until(this: &Hooks, now: f64) -> f64;
 
     /// What JavaScript threw, for the error's `cause`.
     #[wasm_bindgen(method, js_name = setCause)]
@@ -180,9 +180,13 @@ impl Inner {
 
     /// Looks at the deadlines and sets the timer for the next look.
     fn look(self: &Rc<Inner>) {
-        let waiting = Some(self.hooks.waiting()).filter(|since| *since > 0.0);
         let now = global::now().monotonic;
-        let next = self.call.borrow_mut().look(now, waiting);
+        let busy = self.hooks.busy_until(now);
+        let next = {
+            let mut call = self.call.borrow_mut();
+            call.set_busy(busy);
+            call.look(now)
+        };
         match next {
             Some(at) => self.set_timer(at - now),
             None => self.interrupt(),
@@ -344,10 +348,12 @@ impl Call {
     }
 
     /// Takes the chunk of `length` bytes that was written to `input`. Returns 0 to read on, 1 when
-    /// the answer is complete, 2 when it failed; in each case the batch is to be taken first.
-    pub fn feed(&self, length: usize, now: f64) -> u32 {
+    /// the answer is complete, 2 when it failed; in each case the batch is to be taken first. `busy` is
+    /// for how long in all the consumer has been busy.
+    pub fn feed(&self, length: usize, now: f64, busy: f64) -> u32 {
         let progress = INPUT.with_borrow(|input| {
             let mut call = self.inner.next_batch();
+            call.set_busy(busy);
             call.feed(input.get(..length).unwrap_or_default(), now)
         });
         if progress != Progress::More {

@@ -46,14 +46,23 @@ struct Play {
     /// When the timer will look; none before the first look.
     next: Option<f64>,
     /// Whether the consumer waits for the service.
-    /// Since when the consumer waits for the service; `None` while it is busy.
-    waiting: Option<f64>,
+    /// For how long the consumer has been busy in all, and since when it is.
+    busy: f64,
+    busy_since: Option<f64>,
     settled_at: Option<f64>,
 }
 
 impl Play {
     fn of(call: Call) -> Play {
-        Play { call, shared: Shared::default(), time: 0.0, next: None, waiting: Some(0.0), settled_at: None }
+        Play {
+            call,
+            shared: Shared::default(),
+            time: 0.0,
+            next: None,
+            busy: 0.0,
+            busy_since: None,
+            settled_at: None,
+        }
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Play {
@@ -134,6 +143,7 @@ impl Play {
     }
 
     fn feed(&mut self, bytes: &[u8]) -> Progress {
+        self.tell_busy();
         let progress = self.call.feed(bytes, self.time);
         self.after();
         progress
@@ -154,8 +164,18 @@ impl Play {
         }
     }
 
+    fn tell_busy(&mut self) {
+        self.call.set_busy(self.busy + self.busy_since.map_or(0.0, |since| self.time - since));
+    }
+
+    /// The consumer waits for the service again.
+    fn read_again(&mut self) {
+        self.busy += self.busy_since.take().map_or(0.0, |since| self.time - since);
+    }
+
     fn look(&mut self) {
-        self.next = Some(self.call.look(self.time, self.waiting).unwrap_or(f64::INFINITY));
+        self.tell_busy();
+        self.next = Some(self.call.look(self.time).unwrap_or(f64::INFINITY));
         if self.call.is_settled() {
             self.settled_at.get_or_insert(self.time);
         }
@@ -208,7 +228,7 @@ impl Play {
         self.call.on_no_answer(late);
         assert_eq!(self.call.end(late), progress);
         assert_eq!(self.call.break_off(late), progress);
-        assert_eq!(self.call.look(late, Some(0.0)), None);
+        assert_eq!(self.call.look(late), None);
         self.call.abort(late);
         assert!(matches!(self.step(), Step::Settled));
         assert_eq!(self.call.feed(FAILURE, late), progress);
@@ -804,12 +824,12 @@ fn the_total_counts_whatever_comes() {
 fn a_busy_consumer_is_no_stall_but_the_total_runs() {
     let mut play = Play::limited(1_000.0, 300.0, 10_000.0);
     play.feed(DELTA);
-    play.waiting = None;
+    play.busy_since = Some(play.time);
     play.wait_until(5_000.0);
     assert!(!play.call.is_settled());
-    play.waiting = Some(play.time);
+    play.read_again();
     assert_eq!(play.feed(DELTA), Progress::More);
-    play.waiting = None;
+    play.busy_since = Some(play.time);
     play.wait_until(20_000.0);
     assert_eq!((play.settled_at, play.last_word().as_str()), (Some(10_000.0), "Timeout total"));
 }
@@ -817,11 +837,11 @@ fn a_busy_consumer_is_no_stall_but_the_total_runs() {
 #[test]
 fn a_consumer_that_has_just_come_back_has_not_waited() {
     let mut play = Play::limited(1_000.0, 300.0, 10_000.0);
-    play.waiting = None;
+    play.busy_since = Some(play.time);
     play.feed(DELTA);
     play.wait_until(290.0);
     // It was busy at the last look, and reads since a moment ago: the service has kept nobody waiting.
-    play.waiting = Some(play.time);
+    play.read_again();
     play.wait_until(350.0);
     assert!(!play.call.is_settled(), "{}", play.last_word());
     assert_eq!(play.feed(DELTA), Progress::More);
@@ -833,13 +853,27 @@ fn a_consumer_is_kept_waiting_only_since_it_reads_again() {
     play.wait_until(20.0);
     play.feed(DELTA);
     // Busy from then on, and back between two looks: only the time since then counts.
-    play.waiting = None;
+    play.busy_since = Some(play.time);
     play.wait_until(315.0);
-    play.waiting = Some(play.time);
+    play.read_again();
     play.wait_until(600.0);
     assert!(!play.call.is_settled(), "{}", play.last_word());
     play.wait_until(700.0);
     assert_eq!((play.settled_at, play.last_word().as_str()), (Some(615.0), "Timeout stall"));
+}
+
+#[test]
+fn comments_that_a_consumer_reads_at_once_are_no_pieces() {
+    let mut play = Play::limited(1_000.0, 300.0, 10_000.0);
+    play.feed(DELTA);
+    for time in [100.0, 200.0, 290.0] {
+        play.wait_until(time);
+        play.busy_since = Some(play.time);
+        play.read_again();
+        assert_eq!(play.feed(b": keep-alive\n\n"), Progress::More);
+    }
+    play.wait_until(1_000.0);
+    assert_eq!((play.settled_at, play.last_word().as_str()), (Some(300.0), "Timeout stall"));
 }
 
 #[test]
@@ -1038,7 +1072,7 @@ fn nothing_secret_is_told_by_any_ending() {
         },
         |play| play.call.abort(1.0),
         |play| {
-            let _ = play.call.look(1e9, Some(0.0));
+            let _ = play.call.look(1e9);
         },
     ];
     for end in endings {
@@ -1073,7 +1107,8 @@ fn happen(play: &mut Play, due: &mut Due, random: &mut Random) {
         (0, _) => play.call.abort(play.time),
         (1 | 2, _) => play.freeze_until(play.time + 10_000.0),
         (3..=7, _) => play.wait_until(play.time + random.below(250) as f64),
-        (8..=10, _) => play.waiting = random.one_in(2).then_some(play.time),
+        (8..=10, _) if random.one_in(2) => play.read_again(),
+        (8..=10, _) => play.busy_since = play.busy_since.or(Some(play.time)),
         (_, Due::Step) => {
             *due = match play.step() {
                 Step::Send(_) => Due::Answer,

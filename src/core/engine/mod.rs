@@ -442,15 +442,18 @@ impl Call {
         self.aborted
     }
 
-    /// Looks whether a deadline has passed, and settles the call if so. Otherwise: when to look
-    /// again. `waiting` is since when the consumer waits for a piece of the body, if it does.
-    pub fn look(&mut self, now: Milliseconds, waiting: Option<Milliseconds>) -> Option<Milliseconds> {
+    /// How long the consumer has been busy with what it had instead of waiting for the service, in all.
+    /// To be told before [`Call::feed`] and [`Call::look`].
+    pub fn set_busy(&mut self, busy: Milliseconds) {
+        self.watchdog.set_busy(busy);
+    }
+
+    /// Looks whether a deadline has passed, and settles the call if so. Otherwise: when to look again.
+    pub fn look(&mut self, now: Milliseconds) -> Option<Milliseconds> {
         if self.is_settled() {
             return None;
         }
-        // Before there is a body the whole call waits for the service.
-        let waiting = if self.state == State::Reading { waiting } else { Some(f64::NEG_INFINITY) };
-        match self.watchdog.check(now, waiting) {
+        match self.watchdog.check(now) {
             Look::Again(at) => return Some(at),
             Look::Expired(phase) => {
                 let reason = match phase {

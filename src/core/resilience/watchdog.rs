@@ -60,6 +60,9 @@ pub enum Look {
 pub struct Watchdog {
     limits: Limits,
     started: Milliseconds,
+    /// How long the consumer has been busy with what it had, in all.
+    busy: Milliseconds,
+    /// The last piece, on a clock that stands still while the consumer is busy.
     progress: Milliseconds,
     shown: bool,
     finished: bool,
@@ -75,6 +78,7 @@ impl Watchdog {
         Watchdog {
             limits,
             started: now,
+            busy: 0.0,
             progress: now,
             shown: false,
             finished: false,
@@ -85,9 +89,15 @@ impl Watchdog {
 
     /// A request is sent: its first token is awaited from here.
     pub fn sent(&mut self, now: Milliseconds) {
-        self.progress = now;
+        self.progress = now - self.busy;
         self.shown = false;
         self.finished = false;
+    }
+
+    /// The consumer has been busy for so long in all.
+    #[inline]
+    pub fn set_busy(&mut self, busy: Milliseconds) {
+        self.busy = busy;
     }
 
     /// A piece of the answer came. Returns whether another limit counts from here, so that the timer
@@ -97,7 +107,7 @@ impl Watchdog {
         self.seen = now;
         // Until something is visible, the time since sending counts.
         if shown || finished {
-            self.progress = now;
+            self.progress = now - self.busy;
         }
         let changed = shown && !self.shown || finished && !self.finished;
         self.shown |= shown;
@@ -105,22 +115,20 @@ impl Watchdog {
         changed
     }
 
-    /// Looks at the stamps. `waiting` is since when the call waits for the service; while the caller is
-    /// busy with what it has, only the total runs.
-    pub fn check(&mut self, now: Milliseconds, waiting: Option<Milliseconds>) -> Look {
+    /// Looks at the stamps. While the consumer is busy only the total runs.
+    pub fn check(&mut self, now: Milliseconds) -> Look {
         if now - self.planned > JUMP {
             let lost = now - self.seen;
             self.started += lost;
             self.progress += lost;
         }
         self.seen = now;
-        self.progress = self.progress.max(waiting.unwrap_or(now));
         let (limit, phase) = match (self.finished, self.shown) {
             (true, _) => (TRAILER.min(self.limits.stall), None),
             (false, false) => (self.limits.first_token, Some(Phase::FirstToken)),
             (false, true) => (self.limits.stall, Some(Phase::Stall)),
         };
-        let piece = self.progress + limit;
+        let piece = self.progress + self.busy + limit;
         let total = self.started + self.limits.total;
         if now >= total {
             return if self.finished { Look::TrailerMissing } else { Look::Expired(Phase::Total) };

@@ -271,6 +271,27 @@ export const cancelChecks = [
     },
   },
   {
+    name: "cancel: a signal that outlives many calls keeps no listener of them",
+    async run({ assert, scenario, client }) {
+      const { signal } = new AbortController();
+      let listeners = 0;
+      signal.addEventListener = (...parameters) => {
+        listeners += 1;
+        AbortSignal.prototype.addEventListener.apply(signal, parameters);
+      };
+      signal.removeEventListener = (...parameters) => {
+        listeners -= 1;
+        AbortSignal.prototype.removeEventListener.apply(signal, parameters);
+      };
+      await client(scenario("ok")).chatCompletion(question, { signal });
+      await client(scenario("ok"), { signal }).chat.stream(question).final();
+      for await (const _ of client(scenario("endless")).chatCompletionStream(question, { signal })) break;
+      await assert.rejects(client(scenario("error")).chatCompletion(question, { signal }));
+      await assert.rejects(client(scenario("truncated")).chat.stream(question, { signal }).final());
+      assert.equal(listeners, 0, "listeners left");
+    },
+  },
+  {
     name: "cancel: an abort after the end changes nothing",
     async run({ assert, scenario, client }) {
       const controller = new AbortController();

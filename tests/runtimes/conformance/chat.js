@@ -137,6 +137,42 @@ export const chatChecks = [
     },
   },
   {
+    name: "chat: final() first, then textStream or events: nothing is missing",
+    async run({ assert, scenario, client }) {
+      const text = wire.tokensOf({ tokens: 9 }).join("");
+      const readers = {
+        textStream: async (answer) => (await collect(answer.textStream)).join(""),
+        events: async (answer) => (await collect(answer.events)).map((event) => (event.type === "text" ? event.text : "")).join(""),
+      };
+      await forEachCase(readers, async (_, read) => {
+        const during = client(scenario("ok", { tokens: 9, pace: 1, content: "reasoning" })).chat.stream(question);
+        const final = during.final();
+        assert.equal(await read(during), text, "begun while final() waits");
+        assert.equal((await final).text, text);
+        const afterwards = client(scenario("ok", { tokens: 9, content: "reasoning" })).chat.stream(question);
+        await afterwards.final();
+        assert.equal(await read(afterwards), text, "begun after final()");
+      });
+    },
+  },
+  {
+    name: "chat: an answer is read in one way; another way, or chunks after final(), is refused and not silently empty",
+    async run({ assert, scenario, client, library }) {
+      const refused = async (read) => {
+        const error = await assert.rejects(async () => read());
+        assert.ok(error instanceof library.InputError, `${error.name}: ${error.message}`);
+      };
+      const answer = client(scenario("ok", { tokens: 3 })).chat.stream(question);
+      await answer.next();
+      await refused(() => collect(answer.textStream));
+      await refused(() => collect(answer.events));
+      assert.equal((await answer.final()).text, wire.tokensOf({ tokens: 3 }).join(""));
+      const finished = client(scenario("ok", { tokens: 3 })).chat.stream(question);
+      await finished.final();
+      await refused(() => collect(finished));
+    },
+  },
+  {
     name: "chat: tool calls are put together from their fragments",
     async run({ assert, scenario, client }) {
       const service = scenario("ok", { content: "tools", finish: "tool_calls" });
