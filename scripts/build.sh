@@ -32,16 +32,17 @@ say "optimised module"
 # Compressed, a function called once is smaller apart than inlined.
 # The features are named: with --all-features it emits code that Node 20 refuses.
 pkg-js/node_modules/.bin/wasm-opt -Oz --one-caller-inline-max-function-size=20 --strip-debug --strip-producers \
+  --minify-imports-and-exports-and-modules \
   --enable-bulk-memory --enable-bulk-memory-opt --enable-reference-types --enable-sign-ext \
   --enable-nontrapping-float-to-int --enable-mutable-globals --enable-multivalue \
-  "$glue/hf_inference_wasm_bg.wasm" -o "$glue/optimised.wasm"
+  "$glue/hf_inference_wasm_bg.wasm" -o "$glue/optimised.wasm" >"$glue/names.json"
 
 say "TypeScript → $dist"
 rm -rf "$dist"
 pkg-js/node_modules/.bin/tsc -p pkg-js
 # Files of types alone leave empty scripts behind.
 rm "$dist"/types/*.js "$dist"/types/*.js.map
-cp "$glue/hf_inference_wasm.js" "$dist/"
+node scripts/shorten-names.js "$glue/names.json" "$glue/hf_inference_wasm.js" "$dist/hf_inference_wasm.js"
 cp "$glue/optimised.wasm" "$dist/hf_inference_wasm_bg.wasm"
 node --input-type=module -e '
   import { readFileSync, writeFileSync } from "node:fs";

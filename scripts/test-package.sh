@@ -19,6 +19,7 @@ part "types" node tests/types/run.js
 part "packaging" node --test --test-concurrency=1 tests/packaging/*.test.js tests/packaging/*/*.test.js
 part "demo" node --test --test-concurrency=1 tests/demo/*.test.js
 part "a real llama.cpp server" node --test tests/llama/llama.test.js
+part "scenario server" node --test tests/server/*.test.js
 part "runtimes" node tests/runtimes/run.js
 part "README" node tests/readme/run.js
 part "README's harness" node --test tests/readme/*.test.js

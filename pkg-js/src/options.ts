@@ -70,6 +70,12 @@ export interface CallOptions {
   /** Limits on waiting. */
   timeout?: TimeoutOptions | undefined;
   /**
+   * Take `<think>…</think>` at the start of a streamed answer for reasoning, as some models write it into
+   * their text. `false` leaves the text untouched. Chunks are always the service's own.
+   * @default true
+   */
+  reasoningTags?: boolean | undefined;
+  /**
    * Allow a user's token (`hf_…`) in a page, where every visitor can read it. OAuth tokens
    * (`hf_oauth_…`) need no permission.
    * @default false

@@ -28,8 +28,11 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Result<(), Box<Error
             None => return Err(Error::option(name, "a string that is not empty")),
         }
     }
-    let switches =
-        [(&mut settings.allow_browser, "dangerouslyAllowBrowser"), (&mut settings.in_page, "inPage")];
+    let switches = [
+        (&mut settings.allow_browser, "dangerouslyAllowBrowser"),
+        (&mut settings.in_page, "inPage"),
+        (&mut settings.reasoning_tags, "reasoningTags"),
+    ];
     for (place, name) in switches {
         let Some(value) = get(options, name) else { continue };
         *place = value.as_bool().ok_or_else(|| Error::option(name, "true or false"))?;

@@ -3,6 +3,7 @@
 use hf_inference_wasm::core::provider::body::{
     Members, asks_for_usage, chat, completion, tgi, tgi_only_parameter,
 };
+use hf_inference_wasm::core::provider::table;
 
 fn members(json: &str) -> Members<'_> {
     Members::read(json.as_bytes()).expect("an object")
@@ -16,14 +17,14 @@ fn text(body: Vec<u8>) -> String {
 fn the_model_comes_first_and_the_rest_as_the_caller_wrote_it() {
     let request = r#"{"z":1.0,"messages":[{"role":"user","content":"é\u00e9 \/ 😀"}],"model":"mine","seed":9313781139405380000,"a":{"b" : [1,  2]},"temperature":1e-1,"n":null}"#;
     assert_eq!(
-        text(chat(&members(request), "theirs", false, true, &[])),
+        text(chat(&members(request), "theirs", false, true, None)),
         r#"{"model":"theirs","z":1.0,"messages":[{"role":"user","content":"é\u00e9 \/ 😀"}],"seed":9313781139405380000,"a":{"b" : [1,  2]},"temperature":1e-1,"n":null}"#
     );
 }
 
 #[test]
 fn a_model_name_is_written_as_json() {
-    assert_eq!(text(chat(&members("{}"), "a\"b\\", false, false, &[])), r#"{"model":"a\"b\\"}"#);
+    assert_eq!(text(chat(&members("{}"), "a\"b\\", false, false, None)), r#"{"model":"a\"b\\"}"#);
 }
 
 #[test]
@@ -45,15 +46,15 @@ fn a_stream_asks_for_its_token_counts_unless_the_caller_has_an_opinion() {
         ),
     ];
     for (request, expected) in cases {
-        assert_eq!(text(chat(&members(request), "m", true, true, &[])), expected);
+        assert_eq!(text(chat(&members(request), "m", true, true, None)), expected);
     }
-    assert_eq!(text(chat(&members("{}"), "m", true, false, &[])), r#"{"model":"m","stream":true}"#);
+    assert_eq!(text(chat(&members("{}"), "m", true, false, None)), r#"{"model":"m","stream":true}"#);
 }
 
 #[test]
 fn what_is_not_streamed_has_no_word_of_streams() {
     let request = r#"{"stream":true,"stream_options":{"include_usage":true},"x":1}"#;
-    assert_eq!(text(chat(&members(request), "m", false, true, &[])), r#"{"model":"m","x":1}"#);
+    assert_eq!(text(chat(&members(request), "m", false, true, None)), r#"{"model":"m","x":1}"#);
     assert_eq!(text(completion(&members(request), "m", false, &[])), r#"{"model":"m","x":1}"#);
 }
 
@@ -61,7 +62,7 @@ fn what_is_not_streamed_has_no_word_of_streams() {
 fn members_that_a_provider_refuses_are_left_out() {
     let request = r#"{"store":true,"messages":[],"stored":1}"#;
     assert_eq!(
-        text(chat(&members(request), "m", false, true, &["store"])),
+        text(chat(&members(request), "m", false, true, table::find("cerebras"))),
         r#"{"model":"m","messages":[],"stored":1}"#
     );
     let request = r#"{"inputs":"i","store":true,"parameters":{"store":true,"seed":1}}"#;
@@ -69,6 +70,36 @@ fn members_that_a_provider_refuses_are_left_out() {
         text(completion(&members(request), "m", false, &["store"])),
         r#"{"model":"m","prompt":"i","seed":1}"#
     );
+}
+
+#[test]
+fn a_schema_is_asked_for_in_each_providers_form() {
+    let request = r#"{"a":1,"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object", "x":1.0}}},"b":2}"#;
+    let cases = [
+        ("groq", None),
+        ("together", Some(r#"{"type":"json_schema","schema":{"type":"object", "x":1.0}}"#)),
+        ("cohere", Some(r#"{"type":"json_object","schema":{"type":"object", "x":1.0}}"#)),
+        ("fireworks-ai", Some(r#"{"type":"json_object","schema":{"type":"object", "x":1.0}}"#)),
+        ("hf-inference", Some(r#"{"type":"json_object","value":{"type":"object", "x":1.0}}"#)),
+    ];
+    for (provider, format) in cases {
+        let body = text(chat(&members(request), "m", false, true, table::find(provider)));
+        match format {
+            Some(format) => {
+                let expected = [r#"{"model":"m","response_format":"#, format, r#","a":1,"b":2}"#].concat();
+                assert_eq!(body, expected, "{provider}");
+            }
+            None => assert_eq!(body, request.replacen('{', r#"{"model":"m","#, 1), "{provider}"),
+        }
+    }
+    // Other formats are everybody's own.
+    for format in
+        [r#"{"type":"json_object"}"#, r#"{"type":"text"}"#, r#"{"type":"regex","value":"a+"}"#, "null"]
+    {
+        let request = [r#"{"response_format":"#, format, "}"].concat();
+        let body = text(chat(&members(&request), "m", false, true, table::find("together")));
+        assert_eq!(body, request.replacen('{', r#"{"model":"m","#, 1));
+    }
 }
 
 #[test]

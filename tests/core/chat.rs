@@ -146,6 +146,11 @@ fn content_and_reasoning_are_taken_in_every_shape() {
         (r#"{"reasoning":"r","reasoning_content":null}"#, "", "r"),
         (r#"{"content":"a","reasoning":"r"}"#, "a", "r"),
         (r#"{"reasoning":{"x":1},"content":"a"}"#, "a", ""),
+        (r#"{"reasoning_details":[{"type":"reasoning.text","text":"r","index":0}],"content":"a"}"#, "a", "r"),
+        (r#"{"reasoning_details":[{"type":"reasoning.summary","summary":"r"}]}"#, "", "r"),
+        (r#"{"reasoning":"r","reasoning_details":[{"type":"reasoning.text","text":"r"}]}"#, "", "r"),
+        (r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"x"}],"content":"a"}"#, "a", ""),
+        (r#"{"reasoning_details":null,"content":"a"}"#, "a", ""),
         (r#"{"content":"\u00e9\n\"\ud83d\ude00"}"#, "é\n\"😀", ""),
         (r#"{"content":"<think>t</think>a"}"#, "<think>t</think>a", ""),
     ];

@@ -10,6 +10,7 @@ mod problem;
 mod rate_limit;
 mod samples;
 mod sse;
+mod think;
 mod url;
 
 use hf_inference_wasm::core::engine::plan::Task;

@@ -88,7 +88,7 @@ pub fn request(
 ) -> HttpRequest {
     let dropped = target.entry.map_or(&[][..], |entry| entry.dropped);
     let body = match target.protocol {
-        Protocol::Chat => body::chat(members, &target.model, stream, true, dropped),
+        Protocol::Chat => body::chat(members, &target.model, stream, true, target.entry),
         Protocol::Completions => body::completion(members, &target.model, stream, dropped),
         Protocol::Generate => body::tgi(members, None),
         Protocol::Root => body::tgi(members, Some(stream)),

@@ -142,6 +142,10 @@ impl Call {
             // A whole answer has no first token: only the total bounds it.
             settings.limits.first_token = settings.limits.total;
         }
+        let mut stream = Stream::new(task, streamed, quiet_usage, expected_choices);
+        if let stream::Answer::Chat(chat) = &mut stream.answer {
+            chat.think_tags = settings.reasoning_tags;
+        }
         let watchdog = Watchdog::new(settings.limits, now.monotonic);
         Ok(Call {
             task,
@@ -155,7 +159,7 @@ impl Call {
             at: 0,
             unknown_route: None,
             head: Head::default(),
-            stream: Stream::new(task, streamed, quiet_usage, expected_choices),
+            stream,
             batch: Batch::default(),
             answerer: Answerer::default(),
             error: None,

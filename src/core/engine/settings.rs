@@ -26,6 +26,8 @@ pub struct Settings {
     pub in_page: bool,
     /// Whether the caller accepts that.
     pub allow_browser: bool,
+    /// Take `<think>…</think>` at the start of an answer for reasoning.
+    pub reasoning_tags: bool,
     /// Deadlines.
     pub limits: Limits,
 }
@@ -53,6 +55,7 @@ impl Default for Settings {
             headers: Vec::new(),
             in_page: false,
             allow_browser: false,
+            reasoning_tags: true,
             limits: Limits::default(),
         }
     }

@@ -5,6 +5,7 @@
 //! only a short prefix of the body to choose a provider.
 
 use super::super::wire::json::{self, ObjectWriter, Reader};
+use super::table::Provider;
 
 /// TGI's parameters that OpenAI's completion route has no word for. Dropping one silently would
 /// change the answer, so a target of that kind refuses them.
@@ -46,14 +47,37 @@ impl<'a> Members<'a> {
 
 /// The body of a chat completion. `usage` asks for the token counts of a stream, unless the caller
 /// has an opinion.
-pub fn chat(request: &Members<'_>, model: &str, stream: bool, usage: bool, dropped: &[&str]) -> Vec<u8> {
+pub fn chat(
+    request: &Members<'_>,
+    model: &str,
+    stream: bool,
+    usage: bool,
+    entry: Option<&Provider>,
+) -> Vec<u8> {
     let mut body = Vec::new();
     let mut object = ObjectWriter::new(&mut body);
     object.text("model", model.as_bytes());
     write_stream(&mut object, request, stream, usage);
-    request.copy_except(&mut object, &[&["model", "stream", "stream_options"], dropped]);
+    let rewritten = entry.and_then(|entry| entry.schema).is_some_and(|form| {
+        let schema = request.get("response_format").and_then(json_schema);
+        schema.is_some_and(|schema| {
+            let mut format = ObjectWriter::new(object.key("response_format"));
+            format.text("type", form.0.as_bytes()).raw(form.1, schema);
+            format.end();
+            true
+        })
+    });
+    let format: &[&str] = if rewritten { &["response_format"] } else { &[] };
+    let dropped = entry.map_or(&[][..], |entry| entry.dropped);
+    request.copy_except(&mut object, &[&["model", "stream", "stream_options"], dropped, format]);
     object.end();
     body
+}
+
+/// The schema in OpenAI's `{ type: "json_schema", json_schema: { name, schema, strict? } }`.
+fn json_schema(format: &[u8]) -> Option<&[u8]> {
+    json::member(format, "type").and_then(json::as_text).filter(|kind| kind.is("json_schema"))?;
+    json::member(json::member(format, "json_schema")?, "schema")
 }
 
 fn write_stream(object: &mut ObjectWriter<'_>, request: &Members<'_>, stream: bool, usage: bool) {

@@ -27,6 +27,9 @@ pub struct Provider {
     pub headers: &'static [(&'static str, &'static str)],
     /// Members of the body that it refuses and that mean nothing to it.
     pub dropped: &'static [&'static str],
+    /// How it wants a JSON schema: the `type` of `response_format` and the member that holds the schema;
+    /// `None` for OpenAI's own form.
+    pub schema: Option<(&'static str, &'static str)>,
 }
 
 const PLAIN: Provider = Provider {
@@ -37,6 +40,7 @@ const PLAIN: Provider = Provider {
     routed: true,
     headers: &[],
     dropped: &[],
+    schema: None,
 };
 
 /// Every provider, by name.
@@ -47,6 +51,7 @@ pub const PROVIDERS: &[Provider] = &[
         name: "cohere",
         base: "https://api.cohere.com",
         chat: "compatibility/v1/chat/completions",
+        schema: Some(("json_object", "schema")),
         ..PLAIN
     },
     Provider {
@@ -66,6 +71,7 @@ pub const PROVIDERS: &[Provider] = &[
         name: "fireworks-ai",
         base: "https://api.fireworks.ai",
         chat: "inference/v1/chat/completions",
+        schema: Some(("json_object", "schema")),
         ..PLAIN
     },
     Provider { name: "groq", base: "https://api.groq.com", chat: "openai/v1/chat/completions", ..PLAIN },
@@ -73,6 +79,7 @@ pub const PROVIDERS: &[Provider] = &[
         name: "hf-inference",
         base: "https://router.huggingface.co/hf-inference",
         chat: "models/",
+        schema: Some(("json_object", "value")),
         completions: "models/",
         ..PLAIN
     },
@@ -99,7 +106,13 @@ pub const PROVIDERS: &[Provider] = &[
     },
     Provider { name: "publicai", base: "https://api.publicai.co", ..PLAIN },
     Provider { name: "scaleway", base: "https://api.scaleway.ai", completions: "v1/completions", ..PLAIN },
-    Provider { name: "together", base: "https://api.together.xyz", completions: "v1/completions", ..PLAIN },
+    Provider {
+        name: "together",
+        base: "https://api.together.xyz",
+        completions: "v1/completions",
+        schema: Some(("json_schema", "schema")),
+        ..PLAIN
+    },
     Provider {
         name: "zai-org",
         base: "https://api.z.ai",

@@ -6,6 +6,7 @@
 use super::batch::{Batch, Mark};
 use super::json::{self, Invalid, Kind, ObjectWriter, Reader, Surrogate, Text};
 use super::problem::Problem;
+use super::think::ThinkTags;
 
 /// The most tool calls that one answer may make.
 pub const MAX_TOOL_CALLS: usize = 1_024;
@@ -67,6 +68,7 @@ pub struct Choice {
     pub finish_reason: Vec<u8>,
     text_carry: Surrogate,
     reasoning_carry: Surrogate,
+    think: ThinkTags,
 }
 
 /// The growing answer.
@@ -81,6 +83,8 @@ pub struct Answer {
     /// Keep from the consumer the chunk that has no choices but the usage: it was asked for on the
     /// caller's behalf, and code that reads `choices[0]` does not expect it.
     pub quiet_usage: bool,
+    /// Take `<think>…</think>` at the start of an answer's text for reasoning.
+    pub think_tags: bool,
     /// How many choices were asked for (`n`).
     pub expected_choices: usize,
     choices: Vec<Choice>,
@@ -94,6 +98,7 @@ struct Delta<'a> {
     content: Option<Text<'a>>,
     parts: Option<&'a [u8]>,
     reasoning: Option<Text<'a>>,
+    reasoning_details: Option<&'a [u8]>,
     tool_calls: Option<&'a [u8]>,
 }
 
@@ -205,6 +210,7 @@ impl Answer {
         for choice in &mut self.choices {
             let shown = choice.index == 0;
             let (text, reasoning) = (choice.text.len(), choice.reasoning.len());
+            choice.think.finish(&mut choice.reasoning, &mut choice.text);
             choice.text_carry.flush(&mut choice.text);
             choice.reasoning_carry.flush(&mut choice.reasoning);
             if shown {
@@ -230,19 +236,23 @@ impl Answer {
             Some(at) => at,
             None if self.choices.len() >= MAX_CHOICES => return Err(Fault::TooLarge("choices")),
             None => {
-                self.choices.push(Choice { index, ..Choice::default() });
+                let think = if self.think_tags { ThinkTags::at_start() } else { ThinkTags::default() };
+                self.choices.push(Choice { index, think, ..Choice::default() });
                 self.choices.len() - 1
             }
         };
         let Some(choice) = self.choices.get_mut(at) else { return Ok(()) };
-        if let Some(reasoning) = delta.reasoning {
-            choice.add_reasoning(reasoning, batch);
+        match (delta.reasoning, delta.reasoning_details) {
+            (Some(reasoning), _) => choice.add_reasoning(reasoning, batch),
+            // A service that sends both says the same twice.
+            (None, Some(details)) => choice.add_parts(details, true, batch)?,
+            (None, None) => {}
         }
         if let Some(content) = delta.content {
             choice.add_text(content, batch);
         }
         if let Some(parts) = delta.parts {
-            choice.add_parts(parts, batch)?;
+            choice.add_parts(parts, false, batch)?;
         }
         if let Some(tool_calls) = delta.tool_calls {
             choice.add_tool_calls(tool_calls, batch)?;
@@ -330,7 +340,8 @@ fn read_choice<'a>(json: &mut Reader<'a>, position: u64) -> Result<Delta<'a>, Fa
 }
 
 /// The members of a delta that are read: content, tool calls, and the three names of reasoning.
-const DELTA_MEMBERS: &[&str] = &["content", "tool_calls", "reasoning", "reasoning_content", "reasoning_text"];
+const DELTA_MEMBERS: &[&str] =
+    &["content", "tool_calls", "reasoning_details", "reasoning", "reasoning_content", "reasoning_text"];
 
 fn read_delta<'a>(json: &mut Reader<'a>, delta: &mut Delta<'a>) -> Result<(), Fault> {
     json.object()?;
@@ -346,6 +357,10 @@ fn read_delta<'a>(json: &mut Reader<'a>, delta: &mut Delta<'a>) -> Result<(), Fa
             Some(1) => {
                 let calls = json.skip()?;
                 delta.tool_calls = (calls != b"null").then_some(calls);
+            }
+            Some(2) => {
+                let details = json.skip()?;
+                delta.reasoning_details = details.starts_with(b"[").then_some(details);
             }
             // The same words under several names are sent once: the first that has any counts.
             Some(_) => {
@@ -367,7 +382,17 @@ impl Choice {
 
     fn add_text(&mut self, text: Text<'_>, batch: &mut Batch) {
         let from = self.text.len();
-        text.append_to(&mut self.text, &mut self.text_carry);
+        if self.think.is_past() {
+            text.append_to(&mut self.text, &mut self.text_carry);
+        } else {
+            let mut piece = Vec::new();
+            text.append_to(&mut piece, &mut self.text_carry);
+            let reasoned = self.reasoning.len();
+            self.think.take(&piece, &mut self.reasoning, &mut self.text);
+            if self.shown() {
+                batch.delta(Mark::Reasoning, self.reasoning.get(reasoned..).unwrap_or_default());
+            }
+        }
         if self.shown() {
             batch.delta(Mark::Text, self.text.get(from..).unwrap_or_default());
         }
@@ -381,29 +406,23 @@ impl Choice {
         }
     }
 
-    /// Content as a list of parts: `{"type":"text","text":…}`, and Mistral's
-    /// `{"type":"thinking","thinking":[{"type":"text","text":…}]}`.
-    fn add_parts(&mut self, parts: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+    /// A list of parts: `{"type":"text","text":…}`, Mistral's `{"type":"thinking","thinking":[…]}` inside
+    /// the content, and `{"type":"reasoning.text","text":…}` or `"summary"` in `reasoning_details`.
+    fn add_parts(&mut self, parts: &[u8], is_reasoning: bool, batch: &mut Batch) -> Result<(), Fault> {
         let mut json = Reader::new(parts);
         json.array()?;
         while json.element()? {
             let part = json.skip()?;
-            if let Some(text) = json::as_text(part) {
-                self.add_text(text, batch);
-            } else if let Some(text) = json::member(part, "text").and_then(json::as_text) {
-                self.add_text(text, batch);
-            } else if let Some(thinking) = json::member(part, "thinking") {
-                if let Some(text) = json::as_text(thinking) {
-                    self.add_reasoning(text, batch);
-                    continue;
-                }
-                let mut json = Reader::new(thinking);
-                if json.array().is_err() {
-                    continue;
-                }
-                while json.element()? {
-                    if let Some(text) = json::member(json.skip()?, "text").and_then(json::as_text) {
-                        self.add_reasoning(text, batch);
+            let member = |name| json::member(part, name);
+            let thinking = member("thinking");
+            let text = json::as_text(part).or(member("text").and_then(json::as_text));
+            let reasoning = thinking.and_then(json::as_text).or(member("summary").and_then(json::as_text));
+            match (text, reasoning) {
+                (Some(text), _) if !is_reasoning => self.add_text(text, batch),
+                (Some(text), _) | (None, Some(text)) => self.add_reasoning(text, batch),
+                (None, None) => {
+                    if let Some(list) = thinking.filter(|list| list.starts_with(b"[") && !is_reasoning) {
+                        self.add_parts(list, true, batch)?;
                     }
                 }
             }

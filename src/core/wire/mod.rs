@@ -10,3 +10,4 @@ pub mod json;
 pub mod problem;
 pub mod rate_limit;
 pub mod sse;
+pub mod think;

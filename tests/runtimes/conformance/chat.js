@@ -259,4 +259,28 @@ export const chatChecks = [
       assert.equal(text, wire.tokensOf({ tokens: 6 }).join(""));
     },
   },
+  {
+    name: "chat: <think> tags at the start are reasoning, unless reasoningTags is false; chunks are the service's own",
+    async run({ assert, library }) {
+      const pieces = ["<th", "ink>be", "cause</thi", "nk>\n\nso", " it is"];
+      const lines = pieces.map((content) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content } }] })}\n\n`);
+      const finish = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+      const fetch = async () => new Response(lines.join("") + finish, { headers: { "content-type": "text/event-stream" } });
+      const client = new library.InferenceClient({ baseUrl: "https://h.example", model: "m", fetch });
+      const request = { messages: [{ role: "user", content: "Why?" }] };
+      const answer = client.chat.stream(request);
+      let text = "";
+      for await (const piece of answer.textStream) text += piece;
+      const final = await answer.final();
+      assert.equal(text, "so it is");
+      assert.equal(final.text, "so it is");
+      assert.equal(final.reasoning, "because");
+      const plain = await client.chat.stream(request, { reasoningTags: false }).final();
+      assert.equal(plain.text, pieces.join(""));
+      assert.equal(plain.reasoning, "");
+      let chunks = "";
+      for await (const chunk of client.chatCompletionStream(request)) chunks += chunk.choices[0]?.delta?.content ?? "";
+      assert.equal(chunks, pieces.join(""));
+    },
+  },
 ];
