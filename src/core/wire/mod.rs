@@ -9,5 +9,6 @@ pub mod generation;
 pub mod json;
 pub mod problem;
 pub mod rate_limit;
+mod scan;
 pub mod sse;
 pub mod think;

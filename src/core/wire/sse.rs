@@ -12,6 +12,8 @@
 
 use std::ops::ControlFlow;
 
+use super::scan::line_run;
+
 /// The largest event that is kept, in bytes.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
@@ -81,11 +83,12 @@ impl Parser {
             rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
         while !rest.is_empty() {
-            let Some(end) = line_end(rest) else {
+            let end = line_run(rest);
+            if end == rest.len() {
                 self.line.extend_from_slice(rest);
                 self.within_limit()?;
                 break;
-            };
+            }
             let (line, terminator) = rest.split_at(end);
             let mut next = terminator.get(1..).unwrap_or_default();
             if terminator.first() == Some(&b'\r') {
@@ -211,23 +214,4 @@ impl Parser {
         self.name.clear();
         flow
     }
-}
-
-/// Where the first LF or CR is. Eight bytes at a time.
-fn line_end(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let mut at = 0;
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        let word = u64::from_le_bytes(<[u8; 8]>::try_from(word).unwrap_or_default());
-        let stop = zero_byte(word ^ (ONES * 0x0a)) | zero_byte(word ^ (ONES * 0x0d));
-        if stop != 0 {
-            return Some(at + (stop.trailing_zeros() / 8) as usize);
-        }
-        at += 8;
-    }
-    let tail = words.remainder().iter().position(|&byte| byte == b'\n' || byte == b'\r')?;
-    Some(at + tail)
 }

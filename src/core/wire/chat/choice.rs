@@ -1,0 +1,151 @@
+//! One choice of an answer, grown from its deltas.
+
+use super::tool_call::ToolCall;
+use super::{Delta, Fault};
+use crate::core::wire::batch::{Batch, Mark};
+use crate::core::wire::json::{self, Reader, Surrogate, Text};
+use crate::core::wire::think::ThinkTags;
+
+/// One choice of an answer (`n` > 1 asks for several).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Its number.
+    pub index: u64,
+    /// The answer, UTF-8.
+    pub text: Vec<u8>,
+    /// The reasoning before it, UTF-8.
+    pub reasoning: Vec<u8>,
+    /// The calls it makes.
+    pub tool_calls: Vec<ToolCall>,
+    /// Why it ended, in the service's word; empty while it has not.
+    pub finish_reason: Vec<u8>,
+    text_carry: Surrogate,
+    reasoning_carry: Surrogate,
+    think: ThinkTags,
+}
+
+impl Choice {
+    /// A choice that has just begun.
+    pub(super) fn new(index: u64, think: ThinkTags) -> Choice {
+        Choice { index, think, ..Choice::default() }
+    }
+
+    /// Whether the consumer is shown its deltas. Only one choice can be told as a story.
+    pub(super) fn shown(&self) -> bool {
+        self.index == 0
+    }
+
+    /// Takes what a chunk brings for it.
+    pub(super) fn apply(&mut self, delta: &Delta<'_>, batch: &mut Batch) -> Result<(), Fault> {
+        match (delta.reasoning, delta.reasoning_details) {
+            (Some(reasoning), _) => self.add_reasoning(reasoning, batch),
+            // A service that sends both says the same twice.
+            (None, Some(details)) => self.add_parts(details, true, batch)?,
+            (None, None) => {}
+        }
+        if let Some(content) = delta.content {
+            self.add_text(content, batch);
+        }
+        if let Some(parts) = delta.parts {
+            self.add_parts(parts, false, batch)?;
+        }
+        if let Some(tool_calls) = delta.tool_calls {
+            self.add_tool_calls(tool_calls, batch)?;
+        }
+        if let Some(reason) = delta.finish_reason.filter(|reason| !reason.is_empty()) {
+            self.finish_reason = reason.to_bytes();
+        }
+        Ok(())
+    }
+
+    /// Nothing more will come: half characters are given up, tool calls are complete.
+    pub(super) fn settle(&mut self, batch: &mut Batch) {
+        let shown = self.shown();
+        let (text, reasoning) = (self.text.len(), self.reasoning.len());
+        self.think.finish(&mut self.reasoning, &mut self.text);
+        self.text_carry.flush(&mut self.text);
+        self.reasoning_carry.flush(&mut self.reasoning);
+        if shown {
+            batch.delta(Mark::Reasoning, self.reasoning.get(reasoning..).unwrap_or_default());
+            batch.delta(Mark::Text, self.text.get(text..).unwrap_or_default());
+        }
+        for (position, call) in self.tool_calls.iter_mut().enumerate() {
+            call.settle(position as u64, shown, batch);
+        }
+    }
+
+    fn add_text(&mut self, text: Text<'_>, batch: &mut Batch) {
+        let from = self.text.len();
+        if self.think.is_past() {
+            text.append_to(&mut self.text, &mut self.text_carry);
+        } else {
+            let mut piece = Vec::new();
+            text.append_to(&mut piece, &mut self.text_carry);
+            let reasoned = self.reasoning.len();
+            self.think.take(&piece, &mut self.reasoning, &mut self.text);
+            if self.shown() {
+                batch.delta(Mark::Reasoning, self.reasoning.get(reasoned..).unwrap_or_default());
+            }
+        }
+        if self.shown() {
+            batch.delta(Mark::Text, self.text.get(from..).unwrap_or_default());
+        }
+    }
+
+    fn add_reasoning(&mut self, text: Text<'_>, batch: &mut Batch) {
+        let from = self.reasoning.len();
+        text.append_to(&mut self.reasoning, &mut self.reasoning_carry);
+        if self.shown() {
+            batch.delta(Mark::Reasoning, self.reasoning.get(from..).unwrap_or_default());
+        }
+    }
+
+    /// A list of parts: `{"type":"text","text":…}`, Mistral's `{"type":"thinking","thinking":[…]}` inside
+    /// the content, and `{"type":"reasoning.text","text":…}` or `"summary"` in `reasoning_details`.
+    fn add_parts(&mut self, parts: &[u8], is_reasoning: bool, batch: &mut Batch) -> Result<(), Fault> {
+        let mut json = Reader::new(parts);
+        json.array()?;
+        while json.element()? {
+            let part = json.skip()?;
+            let member = |name| json::member(part, name);
+            let thinking = member("thinking");
+            let text = json::as_text(part).or(member("text").and_then(json::as_text));
+            let reasoning = thinking.and_then(json::as_text).or(member("summary").and_then(json::as_text));
+            match (text, reasoning) {
+                (Some(text), _) if !is_reasoning => self.add_text(text, batch),
+                (Some(text), _) | (None, Some(text)) => self.add_reasoning(text, batch),
+                (None, None) => {
+                    if let Some(list) = thinking.filter(|list| list.starts_with(b"[") && !is_reasoning) {
+                        self.add_parts(list, true, batch)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The reason in the words that every service's reason is brought to.
+    pub fn normalised_finish_reason(&self) -> &'static str {
+        const WORDS: &[(&str, &str)] = &[
+            ("stop", "stop"),
+            ("eos", "stop"),
+            ("eos_token", "stop"),
+            ("stop_sequence", "stop"),
+            ("end_turn", "stop"),
+            ("length", "length"),
+            ("max_tokens", "length"),
+            ("model_length", "length"),
+            ("tool_calls", "tool_calls"),
+            ("function_call", "tool_calls"),
+            ("tool_use", "tool_calls"),
+            ("content_filter", "content_filter"),
+            ("safety", "content_filter"),
+        ];
+        let known = WORDS.iter().find(|(raw, _)| raw.as_bytes() == self.finish_reason);
+        match known.map_or("other", |(_, word)| word) {
+            // TGI says `stop` although it made calls.
+            "stop" if !self.tool_calls.is_empty() => "tool_calls",
+            word => word,
+        }
+    }
+}
