@@ -280,6 +280,23 @@ fn tool_calls_are_put_together_from_every_shape() {
             &[("a", "f", "{}")],
         ),
         (
+            "OpenAI's older form",
+            &[
+                r#"{"function_call":{"name":"f","arguments":""}}"#,
+                r#"{"function_call":{"arguments":"{\"x\""}}"#,
+                r#"{"function_call":{"arguments":":1}"}}"#,
+                r#"{"function_call":null}"#,
+            ],
+            &[("", "f", "{\"x\":1}")],
+        ),
+        (
+            "both forms at once",
+            &[
+                r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}],"function_call":{"name":"f","arguments":"{}"}}"#,
+            ],
+            &[("a", "f", "{}")],
+        ),
+        (
             "two in one delta",
             &[
                 r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":1,"id":"b","function":{"name":"g","arguments":"[]"}}]}"#,

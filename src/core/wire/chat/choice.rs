@@ -52,6 +52,10 @@ impl Choice {
         if let Some(tool_calls) = delta.tool_calls {
             self.add_tool_calls(tool_calls, batch)?;
         }
+        // A service that sends both forms says the same twice.
+        if let (None, Some(function)) = (delta.tool_calls, delta.function_call) {
+            self.add_call(None, Vec::new(), Some(function), batch)?;
+        }
         if let Some(reason) = delta.finish_reason.filter(|reason| !reason.is_empty()) {
             self.finish_reason = reason.to_bytes();
         }

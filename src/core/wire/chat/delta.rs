@@ -14,6 +14,8 @@ pub(super) struct Delta<'a> {
     pub reasoning: Option<Text<'a>>,
     pub reasoning_details: Option<&'a [u8]>,
     pub tool_calls: Option<&'a [u8]>,
+    /// The one call of OpenAI's older form.
+    pub function_call: Option<&'a [u8]>,
 }
 
 /// A whole answer as the one chunk that a stream would have brought: each choice's `message` is its
@@ -92,9 +94,16 @@ pub(super) fn read_choice<'a>(json: &mut Reader<'a>, position: u64) -> Result<De
     Ok(delta)
 }
 
-/// The members of a delta that are read: content, tool calls, and the three names of reasoning.
-const DELTA_MEMBERS: &[&str] =
-    &["content", "tool_calls", "reasoning_details", "reasoning", "reasoning_content", "reasoning_text"];
+/// The members of a delta that are read; the last three are names of reasoning.
+const DELTA_MEMBERS: &[&str] = &[
+    "content",
+    "tool_calls",
+    "function_call",
+    "reasoning_details",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_text",
+];
 
 fn read_delta<'a>(json: &mut Reader<'a>, delta: &mut Delta<'a>) -> Result<(), Fault> {
     json.object()?;
@@ -112,6 +121,10 @@ fn read_delta<'a>(json: &mut Reader<'a>, delta: &mut Delta<'a>) -> Result<(), Fa
                 delta.tool_calls = (calls != b"null").then_some(calls);
             }
             Some(2) => {
+                let function = json.skip()?;
+                delta.function_call = function.starts_with(b"{").then_some(function);
+            }
+            Some(3) => {
                 let details = json.skip()?;
                 delta.reasoning_details = details.starts_with(b"[").then_some(details);
             }

@@ -61,17 +61,19 @@ impl Choice {
             return Ok(());
         }
         let index = json::member(call, "index").and_then(json::as_number).map(|index| index as u64);
-        let index = index.or(place);
-        let text = |object: Option<&[u8]>, name| {
-            object
-                .and_then(|object| json::member(object, name))
-                .and_then(json::as_text)
-                .map(|text| text.to_bytes())
-                .unwrap_or_default()
-        };
-        let function = json::member(call, "function");
-        let id = text(Some(call), "id");
-        let name = text(function, "name");
+        self.add_call(index.or(place), text(call, "id"), json::member(call, "function"), batch)
+    }
+
+    /// Takes what a delta says of one call: its `index` and `id`, if they are told, and the object with
+    /// its name and arguments.
+    pub(super) fn add_call(
+        &mut self,
+        index: Option<u64>,
+        id: Vec<u8>,
+        function: Option<&[u8]>,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let name = function.map(|function| text(function, "name")).unwrap_or_default();
         let position = self.find_tool_call(index, &id)?;
         let shown = self.shown();
         let Some(call) = self.tool_calls.get_mut(position) else { return Ok(()) };
@@ -176,4 +178,9 @@ impl ToolCall {
         function.end();
         call.end();
     }
+}
+
+/// The characters of a string member; none when it is missing, `null` or something else.
+fn text(object: &[u8], name: &str) -> Vec<u8> {
+    json::member(object, name).and_then(json::as_text).map(|text| text.to_bytes()).unwrap_or_default()
 }
