@@ -195,7 +195,9 @@ abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk
 
   #chunks(): AsyncIterator<Chunk> {
     return this.attach(WANT.chunks, (text, _marks, items: Chunk[]) => {
-      if (text !== "") items.push(...(JSON.parse(`[${text}]`) as Chunk[]));
+      if (text === "") return;
+      // Not by spreading: a body that comes in one piece may hold more chunks than a call takes arguments.
+      for (const chunk of JSON.parse(`[${text}]`) as Chunk[]) items.push(chunk);
     });
   }
 

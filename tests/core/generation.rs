@@ -155,6 +155,17 @@ fn an_escaped_emoji_cut_over_two_tokens_is_shown_whole() {
 }
 
 #[test]
+fn half_a_character_at_the_end_is_shown_as_what_it_became() {
+    let body = "data: {\"choices\":[{\"text\":\"a\\ud83d\",\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    for want in [Want::Text, Want::Events] {
+        let reading = read(want, &[body.as_bytes()]);
+        assert_eq!(reading.outcome, Outcome::Complete);
+        assert_eq!(reading.shown(), "a\u{fffd}", "{want:?}");
+        assert_eq!(output(&reading)["generated_text"], "a\u{fffd}");
+    }
+}
+
+#[test]
 fn an_error_in_the_stream_is_the_services() {
     let cases = [
         (

@@ -98,12 +98,10 @@ impl Generation {
 
     fn take_completion(&mut self, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
         let from = self.completion_text().len();
-        if batch.want() == Want::Text {
-            return self.completion.take(chunk, batch);
-        }
         self.completion.take(chunk, &mut self.scratch)?;
         let delta = self.completion_text().get(from..).unwrap_or_default().to_vec();
         if !delta.is_empty() {
+            batch.delta(Mark::Text, &delta);
             self.show(batch, &delta, None, b"null");
         }
         Ok(())
@@ -130,8 +128,12 @@ impl Generation {
 
     /// Nothing more will come. An OpenAI stream gets the closing event that TGI's has.
     pub fn settle(&mut self, batch: &mut Batch) {
+        let (from, token_from) = (self.completion_text().len(), self.text.len());
         self.completion.settle(&mut self.scratch);
         self.carry.flush(&mut self.text);
+        // Half a character that nothing completed is shown as what it became.
+        batch.delta(Mark::Text, self.completion_text().get(from..).unwrap_or_default());
+        batch.delta(Mark::Text, self.text.get(token_from..).unwrap_or_default());
         if self.generated_text.is_none() && self.completion.is_finished() {
             let text = self.completion_text().to_vec();
             let mut details = Vec::new();

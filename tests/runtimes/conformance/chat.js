@@ -283,4 +283,16 @@ export const chatChecks = [
       assert.equal(chunks, pieces.join(""));
     },
   },
+  {
+    name: "chat: 300,000 chunks in one piece of the body all arrive",
+    async run({ assert, library }) {
+      const chunk = 'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n';
+      const finish = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+      const fetch = async () => new Response(chunk.repeat(300_000) + finish, { headers: { "content-type": "text/event-stream" } });
+      const client = new library.InferenceClient({ baseUrl: "https://h.example", model: "m", fetch });
+      let count = 0;
+      for await (const { choices } of client.chatCompletionStream({ messages: [] })) count += (choices[0]?.delta?.content ?? "").length;
+      assert.equal(count, 300_000);
+    },
+  },
 ];

@@ -137,4 +137,22 @@ export const generationChecks = [
       }
     },
   },
+  {
+    name: "generation: textStream has the whole text although final() was called first, over completions and TGI",
+    async run({ assert, library }) {
+      const bodies = {
+        completions: 'data: {"choices":[{"index":0,"text":"a "}]}\n\ndata: {"choices":[{"index":0,"text":"b","finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+        TGI: 'data:{"token":{"id":1,"text":"a ","special":false},"generated_text":null}\n\ndata:{"token":{"id":2,"text":"b","special":false},"generated_text":"a b"}\n\n',
+      };
+      for (const [protocol, body] of Object.entries(bodies)) {
+        const fetch = async () => new Response(body, { headers: { "content-type": "text/event-stream" } });
+        const stream = new library.InferenceClient({ endpointUrl: "https://h.example", fetch }).textGenerationStream({ inputs: "x" });
+        const final = await stream.final();
+        let text = "";
+        for await (const piece of stream.textStream) text += piece;
+        assert.equal(text, "a b", protocol);
+        assert.equal(final.generated_text, "a b", protocol);
+      }
+    },
+  },
 ];
