@@ -1,37 +1,23 @@
 import assert from "node:assert/strict";
-import { copyFile, cp, mkdir, readFile, readdir } from "node:fs/promises";
+import { copyFile, mkdir, readFile, readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
-import { launchBrowser, pageOutput } from "../support/browser.js";
-import { createConsumer } from "../support/consumer.js";
+import { pageOutput } from "../support/browser.js";
+import { useConsumer } from "../support/fixture.js";
 import { answer, startServer } from "../support/server.js";
 
-const source = new URL("./", import.meta.url);
-
 describe("esbuild", () => {
-  let consumer;
-  let browser;
-
-  before(async () => {
-    consumer = await createConsumer();
-    await cp(source, consumer.directory, { recursive: true });
-    browser = await launchBrowser();
-  });
-
-  after(async () => {
-    await browser?.close();
-    await consumer?.remove();
-  });
+  const fixture = useConsumer(new URL("./", import.meta.url));
 
   async function bundle(entry, options) {
-    const folder = join(consumer.directory, "out", entry);
+    const folder = join(fixture.consumer.directory, "out", entry);
     await mkdir(folder, { recursive: true });
-    await copyFile(join(consumer.directory, "index.html"), join(folder, "index.html"));
+    await copyFile(join(fixture.consumer.directory, "index.html"), join(folder, "index.html"));
     await build({
-      absWorkingDir: consumer.directory,
+      absWorkingDir: fixture.consumer.directory,
       entryPoints: { app: entry },
       outdir: folder,
       bundle: true,
@@ -46,7 +32,7 @@ describe("esbuild", () => {
   async function outputInBrowser(folder) {
     const server = await startServer({ folder });
     try {
-      return await pageOutput(browser, server.url);
+      return await pageOutput(fixture.browser, server.url);
     } finally {
       await server.stop();
     }
@@ -54,7 +40,7 @@ describe("esbuild", () => {
 
   test("web entry with a copied .wasm", async () => {
     const folder = await bundle("web.js");
-    const { resolve } = createRequire(join(consumer.directory, "package.json"));
+    const { resolve } = createRequire(join(fixture.consumer.directory, "package.json"));
     await copyFile(resolve("hf-inference-wasm/hf-inference-wasm.wasm"), join(folder, "hf-inference-wasm.wasm"));
     assert.equal(await outputInBrowser(folder), answer);
   });

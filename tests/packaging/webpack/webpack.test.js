@@ -1,35 +1,21 @@
 import assert from "node:assert/strict";
-import { copyFile, cp, readdir } from "node:fs/promises";
+import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import webpack from "webpack";
-import { launchBrowser, pageOutput } from "../support/browser.js";
-import { createConsumer } from "../support/consumer.js";
+import { pageOutput } from "../support/browser.js";
+import { useConsumer } from "../support/fixture.js";
 import { answer, startServer } from "../support/server.js";
 
-const source = new URL("./", import.meta.url);
-
 describe("webpack", () => {
-  let consumer;
-  let browser;
-
-  before(async () => {
-    consumer = await createConsumer();
-    await cp(source, consumer.directory, { recursive: true });
-    browser = await launchBrowser();
-  });
-
-  after(async () => {
-    await browser?.close();
-    await consumer?.remove();
-  });
+  const fixture = useConsumer(new URL("./", import.meta.url));
 
   test("production build", async () => {
-    const folder = join(consumer.directory, "dist");
+    const folder = join(fixture.consumer.directory, "dist");
     const compiler = webpack({
       mode: "production",
-      context: consumer.directory,
+      context: fixture.consumer.directory,
       entry: "./app.js",
       output: { path: folder, filename: "app.js", module: true },
       experiments: { outputModule: true },
@@ -40,10 +26,10 @@ describe("webpack", () => {
 
     const emitted = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".wasm"));
     assert.equal(emitted.length, 1, `one .wasm is emitted: ${emitted}`);
-    await copyFile(join(consumer.directory, "index.html"), join(folder, "index.html"));
+    await copyFile(join(fixture.consumer.directory, "index.html"), join(folder, "index.html"));
     const server = await startServer({ folder });
     try {
-      assert.equal(await pageOutput(browser, server.url), answer);
+      assert.equal(await pageOutput(fixture.browser, server.url), answer);
     } finally {
       await server.stop();
     }
