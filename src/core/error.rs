@@ -154,7 +154,8 @@ impl Error {
             object.integer("status", u64::from(status));
         }
         if let Some(at) = self.retry_at {
-            object.integer("retryAt", at.max(0.0) as u64);
+            // Within the days that JavaScript's dates can count.
+            object.integer("retryAt", at.clamp(0.0, 8.64e15) as u64);
         }
     }
 }

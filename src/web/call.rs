@@ -337,12 +337,13 @@ impl Call {
         });
     }
 
-    /// Chooses what the batches hold: 1 text, 2 events, 3 chunks.
+    /// Chooses what the batches hold: 1 text, 2 events, 3 chunks, 4 the growing value.
     pub fn want(&self, want: u32) {
         self.inner.call.borrow_mut().want(match want {
             1 => Want::Text,
             2 => Want::Events,
             3 => Want::Chunks,
+            4 => Want::Object,
             _ => Want::Nothing,
         });
     }

@@ -92,13 +92,20 @@ fn a_schema_is_asked_for_in_each_providers_form() {
             None => assert_eq!(body, request.replacen('{', r#"{"model":"m","#, 1), "{provider}"),
         }
     }
+    let rewritten = ["together", "cohere", "fireworks-ai", "hf-inference"];
+    for provider in table::PROVIDERS.iter().filter(|provider| !rewritten.contains(&provider.name)) {
+        let body = text(chat(&members(request), "m", false, true, Some(provider)));
+        assert_eq!(body, request.replacen('{', r#"{"model":"m","#, 1), "{}", provider.name);
+    }
     // Other formats are everybody's own.
     for format in
         [r#"{"type":"json_object"}"#, r#"{"type":"text"}"#, r#"{"type":"regex","value":"a+"}"#, "null"]
     {
         let request = [r#"{"response_format":"#, format, "}"].concat();
-        let body = text(chat(&members(&request), "m", false, true, table::find("together")));
-        assert_eq!(body, request.replacen('{', r#"{"model":"m","#, 1));
+        for provider in table::PROVIDERS {
+            let body = text(chat(&members(&request), "m", false, true, Some(provider)));
+            assert_eq!(body, request.replacen('{', r#"{"model":"m","#, 1), "{}", provider.name);
+        }
     }
 }
 

@@ -1,13 +1,17 @@
 //! Where a call goes, with whose key, under which name of the model; and every refusal to go.
 
-use hf_inference_wasm::core::engine::attempt::{lookup, request};
+use hf_inference_wasm::core::engine::attempt::{Head, HttpRequest, Reading, lookup, request};
 use hf_inference_wasm::core::engine::plan::{Plan, Protocol, Target, Task, plan};
 use hf_inference_wasm::core::engine::settings::Settings;
+use hf_inference_wasm::core::engine::{Call, Shared, Step};
 use hf_inference_wasm::core::error::{Error, Kind};
+use hf_inference_wasm::core::ports::Now;
 use hf_inference_wasm::core::provider::body::Members;
 use hf_inference_wasm::core::provider::mapping::{Cache, Offer, read};
 use hf_inference_wasm::core::provider::table::PROVIDERS;
 use hf_inference_wasm::core::secret::Secret;
+
+use crate::value;
 
 const HF: &str = "hf_userToken";
 const OAUTH: &str = "hf_oauth_token";
@@ -116,6 +120,374 @@ fn generation_without_a_provider_goes_to_the_first_able_one() {
     let (url, model, protocol) = only(Task::Generation, &settings, HF, Some(&offers));
     assert_eq!(url, "https://router.huggingface.co/featherless-ai/v1/completions");
     assert_eq!((model.as_str(), protocol), ("org/Model", Protocol::Completions));
+}
+
+#[test]
+fn generation_without_a_provider_prefers_live_offers_then_staging_then_those_in_error() {
+    let settings = settings(|_| ());
+    let chosen = |offers: &[(&str, &str)]| {
+        let offers: Vec<Offer> = offers
+            .iter()
+            .map(|(provider, status)| offer(provider, "theirs", status, "text-generation"))
+            .collect();
+        targets(Task::Generation, &settings, HF, Some(&offers)).remove(0).provider
+    };
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[("together", "error"), ("novita", "staging"), ("scaleway", "live")], "scaleway"),
+        (&[("together", "error"), ("novita", "staging")], "novita"),
+        (&[("together", "error")], "together"),
+        // Within a status the Hub's order, which is the user's own.
+        (&[("together", "live"), ("scaleway", "live")], "together"),
+        (&[("scaleway", "staging"), ("together", "staging")], "scaleway"),
+        // Who has no route for it does not count, however live.
+        (&[("groq", "live"), ("together", "error")], "together"),
+    ];
+    for (offers, expected) in cases {
+        assert_eq!(chosen(offers), *expected, "{offers:?}");
+    }
+}
+
+#[test]
+fn a_provider_behind_the_models_name_is_pinned_in_text_generation_too() {
+    let pinned = |suffix: &str| settings(|settings| settings.model = format!("a/b:{suffix}"));
+    let named =
+        |suffix: &str, offers: &[Offer]| planned(Task::Generation, &pinned(suffix), "{}", HF, Some(offers));
+    match planned(Task::Generation, &pinned("together"), "{}", HF, None) {
+        Ok(Plan::Lookup { model }) => assert_eq!(model, "a/b", "the Hub knows no suffix"),
+        other => panic!("no lookup but {other:?}"),
+    }
+    let offers = [
+        offer("featherless-ai", "f", "live", "text-generation"),
+        offer("together", "t", "staging", "text-generation"),
+    ];
+    match named("together", &offers) {
+        Ok(Plan::Go(targets)) => {
+            assert_eq!(targets.len(), 1);
+            assert_eq!(targets[0].url, "https://router.huggingface.co/together/v1/completions");
+            assert_eq!((targets[0].model.as_str(), targets[0].provider.as_str()), ("t", "together"));
+        }
+        other => panic!("no target but {other:?}"),
+    }
+    let error = named("scaleway", &offers).expect_err("scaleway has no offer");
+    assert_eq!((error.kind, error.reason), (Kind::Input, "model_not_served"));
+    for word in ["scaleway", "a/b", "featherless-ai", "together"] {
+        assert!(error.message.contains(word), "{word} in {}", error.message);
+    }
+    let error = named("no-such", &offers).expect_err("nobody is called so");
+    assert_eq!(error.kind, Kind::Input);
+}
+
+#[test]
+fn what_stands_behind_the_models_name_in_a_chat_is_the_routers_to_read() {
+    for suffix in ["fastest", "cheapest", "preferred", "groq", "no-such"] {
+        let name = format!("a/b:{suffix}");
+        let settings = settings(|settings| settings.model.clone_from(&name));
+        let target = targets(Task::Chat, &settings, HF, None).remove(0);
+        assert_eq!(target.url, "https://router.huggingface.co/v1/chat/completions");
+        let members = Members::read(br#"{"model":"ignored","messages":[]}"#).expect("an object");
+        let body = request(&settings, &target, &members, true, None).body.expect("a body");
+        let start = format!(r#"{{"model":"{name}","stream":true,"#);
+        assert!(body.starts_with(start.as_bytes()), "{}", String::from_utf8_lossy(&body));
+    }
+}
+
+/// One provider as the services describe it.
+struct Service {
+    name: &'static str,
+    /// Where its own key chats, and where a Hugging Face token does.
+    chat: (&'static str, &'static str),
+    /// The same for text generation; empty where it has none.
+    generation: (&'static str, &'static str),
+    /// Beside `content-type`.
+    headers: &'static [(&'static str, &'static str)],
+    /// Members of a body that must not be sent.
+    refuses: &'static [&'static str],
+}
+
+const PLAIN: Service = Service { name: "", chat: ("", ""), generation: ("", ""), headers: &[], refuses: &[] };
+
+/// Written from the providers' own documents, not from the table that is tested. The model is `a/b`.
+const SERVICES: &[Service] = &[
+    Service {
+        name: "baseten",
+        chat: (
+            "https://inference.baseten.co/v1/chat/completions",
+            "https://router.huggingface.co/baseten/v1/chat/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "cerebras",
+        chat: (
+            "https://api.cerebras.ai/v1/chat/completions",
+            "https://router.huggingface.co/cerebras/v1/chat/completions",
+        ),
+        refuses: &["store"],
+        ..PLAIN
+    },
+    Service {
+        name: "cohere",
+        chat: (
+            "https://api.cohere.com/compatibility/v1/chat/completions",
+            "https://router.huggingface.co/cohere/compatibility/v1/chat/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "deepinfra",
+        chat: (
+            "https://api.deepinfra.com/v1/openai/chat/completions",
+            "https://router.huggingface.co/deepinfra/v1/openai/chat/completions",
+        ),
+        generation: (
+            "https://api.deepinfra.com/v1/openai/completions",
+            "https://router.huggingface.co/deepinfra/v1/openai/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "featherless-ai",
+        chat: (
+            "https://api.featherless.ai/v1/chat/completions",
+            "https://router.huggingface.co/featherless-ai/v1/chat/completions",
+        ),
+        generation: (
+            "https://api.featherless.ai/v1/completions",
+            "https://router.huggingface.co/featherless-ai/v1/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "fireworks-ai",
+        chat: (
+            "https://api.fireworks.ai/inference/v1/chat/completions",
+            "https://router.huggingface.co/fireworks-ai/inference/v1/chat/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "groq",
+        chat: (
+            "https://api.groq.com/openai/v1/chat/completions",
+            "https://router.huggingface.co/groq/openai/v1/chat/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "hf-inference",
+        // It has no other host than the router's.
+        chat: (
+            "https://router.huggingface.co/hf-inference/models/a/b/v1/chat/completions",
+            "https://router.huggingface.co/hf-inference/models/a/b/v1/chat/completions",
+        ),
+        generation: (
+            "https://router.huggingface.co/hf-inference/models/a/b/v1/completions",
+            "https://router.huggingface.co/hf-inference/models/a/b/v1/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "novita",
+        chat: (
+            "https://api.novita.ai/v3/openai/chat/completions",
+            "https://router.huggingface.co/novita/v3/openai/chat/completions",
+        ),
+        generation: (
+            "https://api.novita.ai/v3/openai/completions",
+            "https://router.huggingface.co/novita/v3/openai/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "nscale",
+        chat: (
+            "https://inference.api.nscale.com/v1/chat/completions",
+            "https://router.huggingface.co/nscale/v1/chat/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "openai",
+        chat: ("https://api.openai.com/v1/chat/completions", ""),
+        generation: ("https://api.openai.com/v1/completions", ""),
+        ..PLAIN
+    },
+    Service {
+        name: "ovhcloud",
+        chat: (
+            "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1/chat/completions",
+            "https://router.huggingface.co/ovhcloud/v1/chat/completions",
+        ),
+        generation: (
+            "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1/completions",
+            "https://router.huggingface.co/ovhcloud/v1/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "publicai",
+        chat: (
+            "https://api.publicai.co/v1/chat/completions",
+            "https://router.huggingface.co/publicai/v1/chat/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "scaleway",
+        chat: (
+            "https://api.scaleway.ai/v1/chat/completions",
+            "https://router.huggingface.co/scaleway/v1/chat/completions",
+        ),
+        generation: (
+            "https://api.scaleway.ai/v1/completions",
+            "https://router.huggingface.co/scaleway/v1/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "together",
+        chat: (
+            "https://api.together.xyz/v1/chat/completions",
+            "https://router.huggingface.co/together/v1/chat/completions",
+        ),
+        generation: (
+            "https://api.together.xyz/v1/completions",
+            "https://router.huggingface.co/together/v1/completions",
+        ),
+        ..PLAIN
+    },
+    Service {
+        name: "zai-org",
+        chat: (
+            "https://api.z.ai/api/paas/v4/chat/completions",
+            "https://router.huggingface.co/zai-org/api/paas/v4/chat/completions",
+        ),
+        headers: &[("x-source-channel", "hugging_face"), ("accept-language", "en-US,en")],
+        ..PLAIN
+    },
+];
+
+/// What is sent for a call with `token`; the Hub says that the provider calls the model as it is called.
+fn sent_to(service: &Service, task: Task, token: &str) -> HttpRequest {
+    let settings = provider(service.name);
+    // Another provider's offer, to be passed over, and the task that is not asked for.
+    let other = if task == Task::Chat { Task::Generation } else { Task::Chat };
+    let offers = [
+        offer("other", "not/this", "live", task.name()),
+        offer(service.name, "a/b", "live", task.name()),
+        offer("another", "nor/this", "live", other.name()),
+    ];
+    let target = targets(task, &settings, token, Some(&offers)).remove(0);
+    assert_eq!(target.provider, service.name);
+    let body =
+        br#"{"messages":[],"inputs":"i","parameters":{"store":false,"top_k":5},"store":true,"zebra":1.0}"#;
+    let members = Members::read(body).expect("an object");
+    request(&settings, &target, &members, true, Secret::new(token).as_ref())
+}
+
+fn headers_of(service: &Service) -> Vec<(String, String)> {
+    let common: &[(&str, &str)] = &[("content-type", "application/json")];
+    common
+        .iter()
+        .chain(service.headers)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_provider_chats_through_the_router_with_a_hugging_face_token() {
+    assert_eq!(SERVICES.len(), 16);
+    for service in SERVICES.iter().filter(|service| !service.chat.1.is_empty()) {
+        for token in [HF, OAUTH] {
+            asks_the_hub(Task::Chat, &provider(service.name), token);
+            let sent = sent_to(service, Task::Chat, token);
+            assert_eq!((sent.method, sent.url.as_str()), ("POST", service.chat.1));
+            assert_eq!(sent.credential.expect("a token").expose(), token, "{}", service.name);
+            assert_eq!(sent.headers, headers_of(service), "{}", service.name);
+        }
+    }
+}
+
+#[test]
+fn every_provider_chats_on_its_own_host_with_its_own_key() {
+    for service in SERVICES {
+        let sent = sent_to(service, Task::Chat, KEY);
+        assert_eq!((sent.method, sent.url.as_str()), ("POST", service.chat.0));
+        assert_eq!(sent.credential.expect("a key").expose(), KEY, "{}", service.name);
+        assert_eq!(sent.headers, headers_of(service), "{}", service.name);
+    }
+}
+
+#[test]
+fn every_provider_that_completes_texts_does_so_both_ways() {
+    let mut count = 0;
+    for service in SERVICES.iter().filter(|service| !service.generation.0.is_empty()) {
+        count += 1;
+        let direct = sent_to(service, Task::Generation, KEY);
+        assert_eq!((direct.method, direct.url.as_str()), ("POST", service.generation.0));
+        assert_eq!(direct.credential.expect("a key").expose(), KEY, "{}", service.name);
+        if service.generation.1.is_empty() {
+            continue;
+        }
+        asks_the_hub(Task::Generation, &provider(service.name), HF);
+        let routed = sent_to(service, Task::Generation, HF);
+        assert_eq!(routed.url, service.generation.1);
+        assert_eq!(routed.credential.expect("a token").expose(), HF, "{}", service.name);
+        let body = value(&routed.body.expect("a body"));
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "model": "a/b", "stream": true, "stream_options": { "include_usage": true },
+                "prompt": "i", "store": true, "top_k": 5, "messages": [], "zebra": 1.0,
+            }),
+            "{}",
+            service.name
+        );
+    }
+    assert_eq!(count, 8);
+}
+
+#[test]
+fn a_member_is_dropped_only_for_the_provider_that_refuses_it() {
+    for service in SERVICES {
+        let body = sent_to(service, Task::Chat, KEY).body.expect("a body");
+        let body = String::from_utf8(body).expect("UTF-8");
+        let start = r#"{"model":"a/b","stream":true,"stream_options":{"include_usage":true},"messages":[],"inputs":"i","parameters":{"store":false,"top_k":5},"#;
+        let end = if service.refuses.contains(&"store") {
+            r#""zebra":1.0}"#
+        } else {
+            r#""store":true,"zebra":1.0}"#
+        };
+        assert_eq!(body, [start, end].concat(), "{}", service.name);
+    }
+}
+
+#[test]
+fn the_hub_learns_nothing_of_a_providers_own_key() {
+    for service in SERVICES {
+        let settings = provider(service.name);
+        if let Ok(Plan::Lookup { model }) = planned(Task::Chat, &settings, "{}", KEY, None) {
+            let request = lookup(&settings, &model, Secret::new(KEY).as_ref());
+            assert!(request.credential.is_none(), "{}", service.name);
+            assert!(request.headers.is_empty() && !request.url.contains(KEY), "{}", service.name);
+        }
+    }
+}
+
+#[test]
+fn an_unknown_provider_is_refused_with_the_names_of_the_known_ones() {
+    // Names of the Hub's that serve other tasks, that are gone, or that nobody ever had.
+    for name in
+        ["fal-ai", "replicate", "wavespeed", "sambanova", "nebius", "hyperbolic", "Groq", "groq ", "no-such"]
+    {
+        for (task, token) in [(Task::Chat, HF), (Task::Generation, KEY), (Task::Chat, "")] {
+            let error = refusal(task, &provider(name), token, None);
+            assert_eq!((error.kind, error.option.as_str()), (Kind::Input, "provider"), "{name}");
+            for service in SERVICES {
+                assert!(error.message.contains(service.name), "{} in {}", service.name, error.message);
+            }
+        }
+    }
 }
 
 #[test]
@@ -387,6 +759,151 @@ fn a_model_that_is_not_served_says_who_does_serve_it() {
 }
 
 #[test]
+fn a_task_that_does_not_match_is_told_with_who_serves_it_and_what_the_provider_serves() {
+    let offers = [
+        offer("deepinfra", "d", "live", "text-generation"),
+        offer("groq", "g", "live", "conversational"),
+        offer("together", "t", "staging", "conversational"),
+        offer("fal-ai", "f", "live", "text-to-image"),
+    ];
+    let cases = [
+        (
+            Task::Chat,
+            "deepinfra",
+            &["deepinfra", "conversational", "text-generation", "groq", "together"][..],
+        ),
+        (Task::Generation, "together", &["together", "text-generation", "conversational", "deepinfra"]),
+        (Task::Generation, "scaleway", &["scaleway", "text-generation", "deepinfra"]),
+    ];
+    for (task, name, words) in cases {
+        let error = refusal(task, &provider(name), HF, Some(&offers));
+        assert_eq!((error.kind, error.reason), (Kind::Input, "model_not_served"));
+        for word in words {
+            assert!(error.message.contains(word), "{word} is not in {:?}", error.message);
+        }
+        assert!(!error.message.contains("fal-ai"), "it does something else: {:?}", error.message);
+    }
+    // What only somebody unknown to this client serves, or for a task that is not ours.
+    let error = refusal(Task::Generation, &settings(|_| ()), HF, Some(&offers[1..3]));
+    for word in ["a/b", "text-generation", "conversational"] {
+        assert!(error.message.contains(word), "{word} is not in {:?}", error.message);
+    }
+}
+
+fn now(monotonic: f64) -> Now {
+    Now { monotonic, unix: 1_800_000_000_000.0 + monotonic }
+}
+
+/// A chat with groq at a time of the virtual clock.
+fn chat_call(token: &str, time: f64) -> Call {
+    let body = br#"{"model":"a/b","messages":[]}"#.to_vec();
+    let settings = Settings { provider: "groq".to_owned(), ..Settings::default() };
+    Call::new(Task::Chat, false, settings, body, Secret::new(token), false, now(time))
+        .expect("a good request")
+}
+
+/// Where the call's first request goes.
+fn first_url(call: &mut Call, shared: &mut Shared, time: f64) -> String {
+    match call.step(shared, now(time)) {
+        Step::Send(request) => request.url,
+        other => panic!("nothing sent but {other:?}"),
+    }
+}
+
+/// What becomes of a call whose lookup is answered so: kind, reason and words.
+fn after_lookup(status: u16, content_type: &str, body: &[u8]) -> (String, String, String) {
+    let (mut call, mut shared) = (chat_call(HF, 0.0), Shared::default());
+    assert!(first_url(&mut call, &mut shared, 0.0).starts_with("https://huggingface.co/api/models/a/b"));
+    let head = Head { status, content_type: content_type.to_owned(), ..Head::default() };
+    assert!(matches!(call.on_head(head, &mut shared, now(1.0)), Reading::Whole(_)));
+    call.on_body(body, &mut shared, now(2.0));
+    let step = call.step(&mut shared, now(2.0));
+    assert!(matches!(step, Step::Settled), "{status} {:?}: {step:?}", String::from_utf8_lossy(body));
+    let error = value(&call.error());
+    let word = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+    (word("kind"), word("reason"), word("message"))
+}
+
+#[test]
+fn a_lookup_that_is_refused_says_so_with_the_hubs_words() {
+    let cases: &[(u16, &str, &str, &str)] = &[
+        (
+            401,
+            r#"{"error":"Invalid credentials in Authorization header"}"#,
+            "Authentication",
+            "Invalid credentials",
+        ),
+        (403, r#"{"error":"This repository is gated"}"#, "Permission", "gated"),
+        (429, r#"{"error":"We had to rate limit you"}"#, "RateLimit", "rate limit"),
+        (500, r#"{"error":"Internal Error"}"#, "Server", "Internal Error"),
+        (502, "<html><body>Bad Gateway</body></html>", "Server", ""),
+    ];
+    for (status, body, kind, words) in cases {
+        let (seen, reason, message) = after_lookup(*status, "application/json", body.as_bytes());
+        assert_eq!((seen.as_str(), reason.as_str()), (*kind, "mapping"), "{status}");
+        assert!(message.contains(words) && !message.contains('<'), "{message}");
+    }
+    let (kind, reason, message) =
+        after_lookup(404, "application/json", br#"{"error":"Repository not found"}"#);
+    assert_eq!((kind.as_str(), reason.as_str()), ("Input", "model_not_served"));
+    assert!(message.contains("a/b"), "{message}");
+}
+
+#[test]
+fn a_lookup_whose_answer_cannot_be_read_is_not_taken_for_a_model_that_nobody_serves() {
+    let deep = format!(r#"{{"inferenceProviderMapping":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    let cut = &format!(r#"{{"inferenceProviderMapping":{{{}"#, r#""x":{"status":"live"},"#.repeat(10));
+    let cases: &[(&str, &str)] = &[
+        ("text/html", "<!DOCTYPE html><html><body>Sign in to the hotel's network</body></html>"),
+        ("application/json", "<html></html>"),
+        ("application/json", "{\"inferenceProviderMapping\":{\"groq\":"),
+        ("application/json", "not json"),
+        ("application/json", ""),
+        ("application/json", "[]"),
+        ("application/json", "null"),
+        ("application/json", r#"{"inferenceProviderMapping":"x"}"#),
+        ("application/json", &deep),
+        ("application/json", cut),
+    ];
+    for (content_type, body) in cases {
+        let (kind, reason, message) = after_lookup(200, content_type, body.as_bytes());
+        let start: String = body.chars().take(60).collect();
+        assert_eq!((kind.as_str(), reason.as_str()), ("InvalidResponse", "mapping"), "{start}: {message}");
+    }
+}
+
+#[test]
+fn a_model_of_which_the_hub_tells_no_offers_is_served_by_nobody() {
+    for body in [
+        r#"{"_id":"6","id":"a/b"}"#,
+        r#"{"id":"a/b","inferenceProviderMapping":null}"#,
+        r#"{"id":"a/b","inferenceProviderMapping":{}}"#,
+        r#"{"id":"a/b","inferenceProviderMapping":[]}"#,
+    ] {
+        let (kind, reason, message) = after_lookup(200, "application/json", body.as_bytes());
+        assert_eq!((kind.as_str(), reason.as_str()), ("Input", "model_not_served"), "{body}");
+        assert!(message.contains("groq") && message.contains("a/b"), "{message}");
+    }
+}
+
+#[test]
+fn a_lookup_serves_the_calls_of_its_token_for_ten_minutes() {
+    let mapping = br#"{"inferenceProviderMapping":[{"provider":"groq","providerId":"g","status":"live","task":"conversational"}]}"#;
+    let (mut call, mut shared) = (chat_call(HF, 0.0), Shared::default());
+    first_url(&mut call, &mut shared, 0.0);
+    call.on_head(Head { status: 200, ..Head::default() }, &mut shared, now(40.0));
+    call.on_body(mapping, &mut shared, now(50.0));
+    let asks = |token: &str, shared: &mut Shared, time: f64| {
+        first_url(&mut chat_call(token, time), shared, time).contains("/api/models/")
+    };
+    assert!(!first_url(&mut call, &mut shared, 50.0).contains("/api/models/"));
+    assert!(!asks(HF, &mut shared, 600_049.0));
+    assert!(asks(OAUTH, &mut shared, 60.0), "another token may see other offers");
+    assert!(asks(KEY, &mut shared, 60.0), "so may nobody in particular");
+    assert!(asks(HF, &mut shared, 600_050.0));
+}
+
+#[test]
 fn the_mapping_is_read_in_both_its_forms() {
     let object = br#"{"_id":"6","id":"a/b","inferenceProviderMapping":{"novita":{"status":"live","providerId":"n/b","task":"conversational","isModelAuthor":false},"groq":{"status":"staging","providerId":"g","task":"text-generation","adapter":"lora"},"x":{}}}"#;
     let array = br#"{"id":"a/b","inferenceProviderMapping":[{"provider":"novita","providerId":"n/b","hfModelId":"a/b","status":"live","task":"conversational"},{"provider":"groq","providerId":"g","status":"staging","task":"text-generation"},{"provider":"x"}]}"#;
@@ -399,16 +916,17 @@ fn the_mapping_is_read_in_both_its_forms() {
     assert_eq!(read(array).as_deref(), Some(&expected[..]));
     assert_eq!(read(br#"{"inferenceProviderMapping":{}}"#), Some(vec![]));
     assert_eq!(read(br#"{"inferenceProviderMapping":[]}"#), Some(vec![]));
+    // A model that nobody serves.
+    for body in ["{}", r#"{"inferenceProviderMapping":null}"#] {
+        assert_eq!(read(body.as_bytes()), Some(vec![]), "{body}");
+    }
     for body in [
         "",
-        "{}",
         "[]",
         "null",
         "<html>",
-        r#"{"inferenceProviderMapping":null}"#,
         r#"{"inferenceProviderMapping":"x"}"#,
         r#"{"inferenceProviderMapping":{"a":{}"#,
-        r#"{"error":"x"}"#,
     ] {
         assert_eq!(read(body.as_bytes()), None, "{body}");
     }
@@ -481,7 +999,7 @@ fn no_hugging_face_token_goes_to_a_providers_own_host() {
     assert_eq!(requests, 3 * (16 + 8) - 2 * 2);
 }
 
-fn sent(settings: &Settings, token: &str) -> hf_inference_wasm::core::engine::attempt::HttpRequest {
+fn sent(settings: &Settings, token: &str) -> HttpRequest {
     let offers =
         PROVIDERS.iter().map(|entry| offer(entry.name, "x", "live", "conversational")).collect::<Vec<_>>();
     let target = targets(Task::Chat, settings, token, Some(&offers)).remove(0);

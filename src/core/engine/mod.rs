@@ -208,7 +208,8 @@ impl Call {
         let Some(members) = Members::read(&self.request) else { return };
         let credential = self.credential();
         if self.offers.is_none() {
-            let known = shared.mappings.get(&self.settings.model, credential, now.monotonic);
+            let (model, _) = plan::split_suffix(&self.settings.model);
+            let known = shared.mappings.get(model, credential, now.monotonic);
             self.offers = known.map(<[Offer]>::to_vec);
         }
         let planned = plan::plan(
@@ -305,7 +306,7 @@ impl Call {
                         self.state = State::Plan;
                     }
                     // The Hub does not know the model: nobody serves it there.
-                    None if matches!(head.status, 200 | 404) => {
+                    None if head.status == 404 => {
                         self.offers = Some(Vec::new());
                         self.state = State::Plan;
                     }

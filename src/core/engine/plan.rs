@@ -70,6 +70,9 @@ pub enum Plan {
 /// TGI wants this name, and takes any other for an adapter.
 const NAMELESS_MODEL: &str = "tgi";
 
+/// Suffixes of a model by which the automatic router chooses a provider.
+const POLICIES: &[&str] = &["fastest", "cheapest", "preferred"];
+
 /// Decides where the call goes. `offers` is the Hub's answer, once it is there.
 pub fn plan(
     task: Task,
@@ -99,6 +102,13 @@ pub fn plan(
         return automatic(task, settings, token, offers);
     }
     named(task, settings, token, offers)
+}
+
+/// A model's id on the Hub, and the suffix that the automatic router reads: a provider's name or a
+/// policy.
+pub fn split_suffix(model: &str) -> (&str, Option<&str>) {
+    let colon = model.bytes().rposition(|byte| byte == b':').unwrap_or(model.len());
+    (model.get(..colon).unwrap_or(model), model.get(colon + 1..))
 }
 
 fn check(settings: &Settings, token: Option<&Secret>) -> Result<(), Box<Error>> {
@@ -195,13 +205,31 @@ fn first_able(
     token: Option<&Secret>,
     offers: Option<&[Offer]>,
 ) -> Result<Plan, Box<Error>> {
+    // What the automatic router reads, it reads for chats only.
+    let (model, suffix) = split_suffix(&settings.model);
+    if let Some(provider) = suffix {
+        if POLICIES.contains(&provider) {
+            return Err(Error::option(
+                "model",
+                "an id without a policy: the router applies them to chats only",
+            ));
+        }
+        let pinned = Settings { provider: provider.to_owned(), model: model.to_owned(), ..settings.clone() };
+        return named(Task::Generation, &pinned, token, offers);
+    }
     let Some(offers) = offers else { return lookup(settings) };
-    let able = offers.iter().find(|offer| {
-        offer.status == "live"
-            && offer.task == Task::Generation.name()
+    let able = offers.iter().filter(|offer| {
+        offer.task == Task::Generation.name()
             && table::find(&offer.provider).is_some_and(|entry| !entry.completions.is_empty())
     });
-    match able {
+    // The Hub's order is the account's own choice. Its health checks are hours apart: what failed one
+    // may answer, and is better than nothing.
+    let rank = |offer: &&Offer| match offer.status.as_str() {
+        "live" => 0,
+        "staging" => 1,
+        _ => 2,
+    };
+    match able.min_by_key(rank) {
         Some(offer) => {
             let settings = Settings { provider: offer.provider.clone(), ..settings.clone() };
             named(Task::Generation, &settings, token, Some(offers))
@@ -300,9 +328,10 @@ fn unserved(task: Task, settings: &Settings, offers: &[Offer]) -> Box<Error> {
     if let Some(first) = able.next() {
         say(&["; these do: ", &first.provider]);
         able.for_each(|offer| say(&[", ", &offer.provider]));
-    } else if let Some(other) =
-        offers.iter().find(|offer| offer.provider == settings.provider || settings.provider == table::AUTO)
-    {
+    }
+    let other =
+        offers.iter().find(|offer| offer.provider == settings.provider || settings.provider == table::AUTO);
+    if let Some(other) = other.filter(|offer| offer.task != task.name()) {
         say(&["; ", &other.provider, " serves it for ", &other.task]);
     }
     let mut error = Error::boxed(Kind::Input, "model_not_served");

@@ -105,7 +105,10 @@ fn write_chat(chat: &chat::Answer, object: &mut ObjectWriter<'_>) {
 
 /// `text`, `reasoning` and `toolCalls` of a choice.
 fn write_output(choice: &Choice, object: &mut ObjectWriter<'_>) {
-    object.text("text", &choice.text).text("reasoning", &choice.reasoning);
+    object
+        .text("text", &choice.text)
+        .text("reasoning", &choice.reasoning)
+        .text_if("refusal", &choice.refusal);
     choice.write_tool_calls(object.key("toolCalls"));
 }
 

@@ -13,7 +13,7 @@ use crate::core::wire::{json, sse};
 /// The largest whole answer that is kept, in bytes.
 const MAX_DOCUMENT_BYTES: usize = 64 * 1024 * 1024;
 
-/// How much white space may come before anything is said, in bytes.
+/// How much white space is kept before anything is said, in bytes.
 const MAX_WHITE_SPACE: usize = 4_096;
 
 /// What a piece of the body led to.
@@ -121,9 +121,13 @@ impl Stream {
             let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
             let is_mark = !text.is_empty() && b"\xef\xbb\xbf".starts_with(text);
             let format = match text.first() {
-                None if start.len() < MAX_WHITE_SPACE => return Outcome::More,
+                None => {
+                    if start.len() > MAX_WHITE_SPACE {
+                        start.clear();
+                    }
+                    return Outcome::More;
+                }
                 Some(_) if is_mark => return Outcome::More,
-                None => Format::Events(Box::default()),
                 Some(b'<') => return failed(Kind::InvalidResponse, "markup"),
                 Some(b'{' | b'[' | b'"') => Format::Document(Vec::new()),
                 Some(_) if self.streamed => Format::Events(Box::default()),
@@ -282,6 +286,7 @@ fn explain(fault: Fault, shown: bool, bytes: &[u8]) -> Box<Error> {
             };
             Error::boxed(Kind::InvalidResponse, reason)
         }
+        Fault::Mismatch => Error::boxed(Kind::InvalidResponse, "text_mismatch"),
         Fault::TooLarge(what) => Error::boxed(Kind::ResponseTooLarge, what),
         Fault::Service(problem) => from_service(*problem, shown),
     }

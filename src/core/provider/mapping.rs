@@ -21,10 +21,14 @@ pub struct Offer {
     pub task: String,
 }
 
-/// Reads the Hub's answer, in its object form or its array form. `None` when it has no mapping.
+/// Reads the Hub's answer, in its object form or its array form. A model without a mapping is served by
+/// nobody; `None` when the answer is something else.
 pub fn read(body: &[u8]) -> Option<Vec<Offer>> {
-    let mapping = json::member(body, "inferenceProviderMapping")?;
+    if !json::is_valid(body) || !body.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
     let mut offers = Vec::new();
+    let Some(mapping) = json::member(body, "inferenceProviderMapping") else { return Some(offers) };
     let mut json = Reader::new(mapping);
     if mapping.starts_with(b"{") {
         json.object().ok()?;

@@ -3,7 +3,7 @@
 //! A call per token across the boundary costs ten times what the token costs. So a chunk's worth of
 //! output is one stretch of text and a list of marks that cut it.
 
-use super::json::ObjectWriter;
+use super::json::{self, ObjectWriter, Patch};
 
 /// What the consumer of a stream asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Want {
     Events = 2,
     /// The service's own chunk objects, as a JSON array per batch.
     Chunks = 3,
+    /// The JSON value that the answer's text is, as it grows.
+    Object = 4,
 }
 
 /// Kinds of [`Batch`] marks. The numbers are part of the boundary: `pkg-js/src/stream.ts` has the
@@ -41,6 +43,10 @@ pub enum Mark {
     /// JSON of a `finish` event.
     Finish = 7,
 }
+
+/// The mark of a [`Patch`] is this and its number, with what grows in the higher bits: 0 for the answer's
+/// text, one more than its position for the arguments of a tool call.
+const PATCH: u32 = 8;
 
 /// A stretch of UTF-8 and the marks that cut it. Reused from chunk to chunk.
 #[derive(Debug, Default)]
@@ -121,22 +127,31 @@ impl Batch {
             let mut object = ObjectWriter::new(&mut json);
             fill(&mut object);
             object.end();
-            self.mark(mark, &json);
+            // Ill-formed text of a service's would be replaced by the reader, and move the marks behind it.
+            self.mark(mark, &json::well_formed(json));
         }
     }
 
+    /// What a JSON value gains that grows with the answer: the text's own (`None`), or the arguments of
+    /// the tool call at a position.
+    pub fn patch(&mut self, tool_call: Option<u64>, patch: Patch<'_>) {
+        let grows = tool_call.map_or(0, |position| position as u32 + 1);
+        self.push(PATCH + patch.number() | grows << 8, patch.text());
+    }
+
     fn mark(&mut self, mark: Mark, text: &[u8]) {
-        self.text.extend_from_slice(text);
-        self.units += utf16_units(text);
         // Deltas of the same kind that came in one chunk are one event.
         let joins = matches!(mark, Mark::Text | Mark::Reasoning);
-        if let (true, [.., kind, end]) = (joins, self.marks.as_mut_slice())
-            && *kind == mark as u32
-        {
-            *end = self.units;
-            return;
+        if joins && self.marks.len() >= 2 && self.marks.get(self.marks.len() - 2) == Some(&(mark as u32)) {
+            self.marks.truncate(self.marks.len() - 2);
         }
-        self.marks.extend_from_slice(&[mark as u32, self.units]);
+        self.push(mark as u32, text);
+    }
+
+    fn push(&mut self, mark: u32, text: &[u8]) {
+        self.text.extend_from_slice(text);
+        self.units += utf16_units(text);
+        self.marks.extend_from_slice(&[mark, self.units]);
     }
 }
 

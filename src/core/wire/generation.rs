@@ -76,6 +76,8 @@ impl Generation {
                 self.text.extend_from_slice(&text);
                 batch.delta(Mark::Text, &text);
                 self.show(batch, &text, Some(&text), parts.details.unwrap_or(b"null"));
+            } else {
+                self.check(&text, batch)?;
             }
             self.generated_text = Some(text);
         }
@@ -84,6 +86,26 @@ impl Generation {
             self.details.extend_from_slice(details);
         }
         Ok(())
+    }
+
+    /// Holds the closing event's text against that of the tokens. What the tokens left out at the end is
+    /// told now; anything else that is missing was lost on the way.
+    fn check(&mut self, whole: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        self.carry.flush(&mut self.text);
+        let told = self.text.as_slice();
+        // With `return_full_text` the prompt precedes; a stop sequence may be in the tokens alone.
+        if whole.ends_with(told) || told.starts_with(whole) {
+            return Ok(());
+        }
+        if let Some(rest) = whole.strip_prefix(told) {
+            batch.delta(Mark::Text, rest);
+            self.text.extend_from_slice(rest);
+            return Ok(());
+        }
+        // Decoding tokens one by one may differ from decoding all of them in blanks and in characters
+        // that were cut.
+        let (whole, told) = (significant(whole), significant(told));
+        if whole.ends_with(&told) || told.starts_with(&whole) { Ok(()) } else { Err(Fault::Mismatch) }
     }
 
     fn take_token(&mut self, token: &[u8], batch: &mut Batch) {
@@ -210,6 +232,20 @@ impl Generation {
         event.end();
         batch.chunk(&json);
     }
+}
+
+/// Text without white space and replacement characters.
+fn significant(text: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let mut rest = text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let after = rest.strip_prefix("\u{fffd}".as_bytes());
+        if after.is_none() && !byte.is_ascii_whitespace() {
+            kept.push(byte);
+        }
+        rest = after.unwrap_or(tail);
+    }
+    kept
 }
 
 /// The members of a message that are read.

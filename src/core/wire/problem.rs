@@ -5,6 +5,9 @@ use super::json::{self, Kind, Reader};
 /// The longest message that is passed on, in bytes.
 const MAX_MESSAGE: usize = 2_000;
 
+/// The longest `estimated_time` that can be meant, in seconds: a day.
+const MAX_WAIT: f64 = 86_400.0;
+
 /// What a service said went wrong.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Problem {
@@ -73,7 +76,7 @@ impl Problem {
         Problem {
             message: bounded(message),
             code: first(CODES, scalar),
-            wait: wait.filter(|wait| *wait >= 0.0).map(|seconds| seconds * 1000.0),
+            wait: wait.filter(|wait| (0.0..=MAX_WAIT).contains(wait)).map(|seconds| seconds * 1000.0),
         }
     }
 }

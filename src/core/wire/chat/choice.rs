@@ -2,8 +2,8 @@
 
 use super::tool_call::ToolCall;
 use super::{Delta, Fault};
-use crate::core::wire::batch::{Batch, Mark};
-use crate::core::wire::json::{self, Reader, Surrogate, Text};
+use crate::core::wire::batch::{Batch, Mark, Want};
+use crate::core::wire::json::{self, Partial, Reader, Surrogate, Text};
 use crate::core::wire::think::ThinkTags;
 
 /// One choice of an answer (`n` > 1 asks for several).
@@ -15,6 +15,8 @@ pub struct Choice {
     pub text: Vec<u8>,
     /// The reasoning before it, UTF-8.
     pub reasoning: Vec<u8>,
+    /// Why the model would not answer, in its words; UTF-8.
+    pub refusal: Vec<u8>,
     /// The calls it makes.
     pub tool_calls: Vec<ToolCall>,
     /// Why it ended, in the service's word; empty while it has not.
@@ -22,6 +24,9 @@ pub struct Choice {
     text_carry: Surrogate,
     reasoning_carry: Surrogate,
     think: ThinkTags,
+    /// Reads the text as JSON while it grows, and how much of it that has read.
+    partial: Option<Box<Partial>>,
+    read: usize,
 }
 
 impl Choice {
@@ -49,6 +54,9 @@ impl Choice {
         if let Some(parts) = delta.parts {
             self.add_parts(parts, false, batch)?;
         }
+        if let Some(refusal) = delta.refusal {
+            self.refusal.extend_from_slice(&refusal.to_bytes());
+        }
         if let Some(tool_calls) = delta.tool_calls {
             self.add_tool_calls(tool_calls, batch)?;
         }
@@ -71,7 +79,10 @@ impl Choice {
         self.reasoning_carry.flush(&mut self.reasoning);
         if shown {
             batch.delta(Mark::Reasoning, self.reasoning.get(reasoning..).unwrap_or_default());
-            batch.delta(Mark::Text, self.text.get(text..).unwrap_or_default());
+            self.tell_text(text, batch);
+            if let Some(partial) = &mut self.partial {
+                partial.finish(&mut |patch| batch.patch(None, patch));
+            }
         }
         for (position, call) in self.tool_calls.iter_mut().enumerate() {
             call.settle(position as u64, shown, batch);
@@ -92,7 +103,18 @@ impl Choice {
             }
         }
         if self.shown() {
-            batch.delta(Mark::Text, self.text.get(from..).unwrap_or_default());
+            self.tell_text(from, batch);
+        }
+    }
+
+    /// Tells the consumer the text that was added behind `from`.
+    fn tell_text(&mut self, from: usize, batch: &mut Batch) {
+        batch.delta(Mark::Text, self.text.get(from..).unwrap_or_default());
+        if batch.want() == Want::Object {
+            let unread = self.text.get(self.read..).unwrap_or_default();
+            let partial = self.partial.get_or_insert_with(|| Box::new(Partial::of_answer()));
+            partial.feed(unread, &mut |patch| batch.patch(None, patch));
+            self.read = self.text.len();
         }
     }
 

@@ -13,6 +13,7 @@ pub(super) struct Delta<'a> {
     pub parts: Option<&'a [u8]>,
     pub reasoning: Option<Text<'a>>,
     pub reasoning_details: Option<&'a [u8]>,
+    pub refusal: Option<Text<'a>>,
     pub tool_calls: Option<&'a [u8]>,
     /// The one call of OpenAI's older form.
     pub function_call: Option<&'a [u8]>,
@@ -100,6 +101,7 @@ const DELTA_MEMBERS: &[&str] = &[
     "tool_calls",
     "function_call",
     "reasoning_details",
+    "refusal",
     "reasoning",
     "reasoning_content",
     "reasoning_text",
@@ -128,6 +130,7 @@ fn read_delta<'a>(json: &mut Reader<'a>, delta: &mut Delta<'a>) -> Result<(), Fa
                 let details = json.skip()?;
                 delta.reasoning_details = details.starts_with(b"[").then_some(details);
             }
+            Some(4) => delta.refusal = json.text_or_skip()?,
             // The same words under several names are sent once: the first that has any counts.
             Some(_) => {
                 let text = json.text_or_skip()?.filter(|text| !text.is_empty());

@@ -34,6 +34,8 @@ pub enum Fault {
     Service(Box<Problem>),
     /// It grew beyond a limit; the words say which.
     TooLarge(&'static str),
+    /// The closing event's text is not that of the tokens before it.
+    Mismatch,
 }
 
 impl From<Invalid> for Fault {
@@ -87,6 +89,9 @@ impl Answer {
                     let mut position = 0;
                     while json.element()? {
                         choices = Some(true);
+                        if position >= MAX_CHOICES as u64 {
+                            return Err(Fault::TooLarge("choices"));
+                        }
                         if json.kind()? == Kind::Object {
                             let next = read_choice(&mut json, position)?;
                             others.extend(delta.replace(next));

@@ -1,8 +1,8 @@
 //! Tool calls, put together from every shape in which services send them.
 
 use super::{Choice, Fault};
-use crate::core::wire::batch::{Batch, Mark};
-use crate::core::wire::json::{self, ObjectWriter, Reader, Surrogate};
+use crate::core::wire::batch::{Batch, Mark, Want};
+use crate::core::wire::json::{self, ObjectWriter, Partial, Reader, Surrogate};
 
 /// The most tool calls that one answer may make.
 pub const MAX_TOOL_CALLS: usize = 1_024;
@@ -23,6 +23,9 @@ pub struct ToolCall {
     started: bool,
     /// How much of the arguments the consumer has been shown.
     told: usize,
+    /// Reads the arguments as they grow, and how much of them it has read.
+    partial: Option<Box<Partial>>,
+    read: usize,
 }
 
 impl Choice {
@@ -88,7 +91,9 @@ impl Choice {
         match arguments.map(|arguments| (json::as_text(arguments), arguments)) {
             Some((Some(text), _)) => text.append_to(&mut call.arguments, &mut call.carry),
             // Arguments as an object, whole: old TGI, Ollama-like servers.
-            Some((None, object)) if call.arguments.is_empty() => call.arguments.extend_from_slice(object),
+            Some((None, object)) if call.arguments.is_empty() => {
+                json::append_utf8(&mut call.arguments, object);
+            }
             _ => {}
         }
         if call.arguments.len() > MAX_ARGUMENTS_BYTES {
@@ -145,14 +150,16 @@ impl ToolCall {
                 event.integer("index", position).text("id", &self.id).text("name", &self.name);
             });
         }
+        if batch.want() == Want::Events {
+            let unread = self.arguments.get(self.read..).unwrap_or_default();
+            let partial = self.partial.get_or_insert_with(Box::default);
+            partial.feed(unread, &mut |patch| batch.patch(Some(position), patch));
+            self.read = self.arguments.len();
+        }
         let delta = self.arguments.get(self.told..).unwrap_or_default();
         if !delta.is_empty() {
             batch.event(Mark::ToolCallDelta, &|event| {
-                event
-                    .integer("index", position)
-                    .text("id", &self.id)
-                    .text("name", &self.name)
-                    .text("arguments", delta);
+                event.integer("index", position).text("arguments", delta);
             });
         }
         self.told = self.arguments.len();

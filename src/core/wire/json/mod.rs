@@ -9,11 +9,13 @@
 //! `TextDecoder` would read with replacement characters, and so do [`Text::append_to`] and friends.
 
 mod number;
+mod partial;
 mod reader;
 mod text;
 mod writer;
 
 pub use self::number::decimal;
+pub use self::partial::{Partial, Patch};
 pub use self::reader::{Invalid, Kind, MAX_DEPTH, Reader};
 pub use self::text::{Surrogate, Text, append_utf8, well_formed};
 pub use self::writer::{ObjectWriter, write_integer, write_text};

@@ -96,7 +96,8 @@ impl<'a> Text<'a> {
 pub struct Surrogate(u16);
 
 impl Surrogate {
-    fn push(&mut self, out: &mut Vec<u8>, unit: u16) {
+    /// Takes the next unit of UTF-16.
+    pub(super) fn push(&mut self, out: &mut Vec<u8>, unit: u16) {
         if self.0 != 0 && (0xdc00..0xe000).contains(&unit) {
             let high = u32::from(self.0) - 0xd800;
             self.0 = 0;
@@ -149,6 +150,11 @@ pub fn append_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// The value of a hexadecimal digit.
+pub(super) fn hex_digit(digit: u8) -> Option<u16> {
+    (digit as char).to_digit(16).map(|value| value as u16)
+}
+
 fn hex4(digits: &[u8]) -> Option<u16> {
-    digits.iter().try_fold(0u16, |value, &digit| Some(value << 4 | (digit as char).to_digit(16)? as u16))
+    digits.iter().try_fold(0u16, |value, &digit| Some(value << 4 | hex_digit(digit)?))
 }
