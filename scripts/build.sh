@@ -42,6 +42,13 @@ rm -rf "$dist"
 pkg-js/node_modules/.bin/tsc -p pkg-js
 # Files of types alone leave empty scripts behind.
 rm "$dist"/types/*.js "$dist"/types/*.js.map
+# The validator of JSON Schemas goes into the file that uses it, so that the package has no dependencies.
+# Without `self` it takes no page's address for the base of references: that of a worker made of a blob is none.
+rm "$dist/json-schema.js.map"
+pkg-js/node_modules/.bin/esbuild "$dist/json-schema.js" --outfile="$dist/json-schema.js" --allow-overwrite \
+  --bundle --minify --format=esm --target=es2022 --define:self=undefined --log-level=warning \
+  --banner:js="/*! Contains @cfworker/json-schema, MIT licence, Copyright (c) 2020 Jeremy Danyow: see json-schema.LICENSE.txt */"
+cp pkg-js/json-schema.LICENSE.txt "$dist/"
 node scripts/shorten-names.js "$glue/names.json" "$glue/hf_inference_wasm.js" "$dist/hf_inference_wasm.js"
 cp "$glue/optimised.wasm" "$dist/hf_inference_wasm_bg.wasm"
 node --input-type=module -e '

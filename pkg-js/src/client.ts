@@ -4,12 +4,29 @@ import { fromFacts, InputError } from "./errors.js";
 import { Exchange, type Hooks } from "./exchange.js";
 import { afterThrow, generation, glue, init, isLoaded } from "./instance.js";
 import { merge, signals, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
-import { ChatStream, GenerationStream } from "./stream.js";
+import { prepareSchema } from "./schema.js";
+import { ChatStream, GenerationStream, type ChatFinal } from "./stream.js";
+import { readObject } from "./structured.js";
 import type { ChatCompletion, ChatCompletionRequest } from "./types/chat.js";
 import type { TextGenerationOutput, TextGenerationRequest } from "./types/generation.js";
+import type { InferSchema, Schema } from "./types/schema.js";
 
 /** A chat request that may carry its own options, as `@huggingface/inference` has it. */
 export type ChatArguments = ChatCompletionRequest & RequestOptions;
+/** A chat request whose answer is to be a value of a schema. */
+export type StructuredChatArguments<Wanted extends Schema> = ChatArguments & {
+  /**
+   * What the answer is to be: a JSON Schema, or a schema of any library that implements Standard Schema
+   * (Zod, Valibot, ArkType, …). It is sent as the request's `response_format`, in the form that the
+   * provider wants, unless the request has one of its own; the answer is validated in any case.
+   */
+  schema: Wanted;
+};
+/** The whole of an answer that is a value. */
+export type ParsedAnswer<Value> = ChatFinal<Value> & {
+  /** The value. */
+  object: Value;
+};
 /** A text-generation request that may carry its own options, as `@huggingface/inference` has it. */
 export type GenerationArguments = TextGenerationRequest & RequestOptions;
 
@@ -55,7 +72,8 @@ export class InferenceClient {
             ? this.#opened(this.chatCompletionStream(request, options))
             : this.chatCompletion(request, options)) as ChatCompletions["create"],
       },
-      stream: (request, options) => this.chatCompletionStream(request, options),
+      stream: (request: ChatArguments, options?: CallOptions) => this.chatCompletionStream(request, options),
+      parse: (request, options) => this.#parsed(this.chatCompletionStream(request, options)),
     };
   }
 
@@ -70,10 +88,17 @@ export class InferenceClient {
   }
 
   /**
-   * Asks for a streamed answer. The request is sent at once; errors reach whoever reads the stream.
+   * Asks for a streamed answer that is a value of `schema`. The request is sent at once; errors reach
+   * whoever reads the stream.
    */
-  chatCompletionStream(request: ChatArguments, options?: CallOptions): ChatStream {
-    return new ChatStream(this.#exchange(CHAT, true, request, options));
+  chatCompletionStream<const Wanted extends Schema>(
+    request: StructuredChatArguments<Wanted>,
+    options?: CallOptions,
+  ): ChatStream<InferSchema<Wanted>>;
+  /** Asks for a streamed answer. The request is sent at once; errors reach whoever reads the stream. */
+  chatCompletionStream(request: ChatArguments, options?: CallOptions): ChatStream;
+  chatCompletionStream(request: ChatArguments & { schema?: Schema }, options?: CallOptions): ChatStream {
+    return new ChatStream(this.#exchange(CHAT, true, request, options), request?.schema);
   }
 
   /**
@@ -101,6 +126,13 @@ export class InferenceClient {
     return new InferenceClient({ ...options, endpointUrl });
   }
 
+  async #parsed<Value>(stream: ChatStream<Value>): Promise<ParsedAnswer<Value>> {
+    const final = await stream.final();
+    // The model called tools instead: there is no text to be read.
+    if (!("object" in final)) readObject(final);
+    return final as ParsedAnswer<Value>;
+  }
+
   async #opened(stream: ChatStream): Promise<ChatStream> {
     await stream.opened;
     return stream;
@@ -116,7 +148,8 @@ export class InferenceClient {
   #exchange(isGeneration: boolean, streamed: boolean, request: object, options: CallOptions | undefined): Exchange {
     const ready = isLoaded() ? undefined : init();
     const begin = (hooks: Hooks): glue.Call => {
-      const { body, options: own } = split(request);
+      const { body, options: own, schema } = split(request);
+      if (schema !== undefined) body["response_format"] ??= prepareSchema(schema).responseFormat;
       const call = merge(own, options);
       const all = merge(this.#options, call);
       const overrides = Object.keys(call).length > 0 ? toCore(all) : undefined;
@@ -145,7 +178,23 @@ export class InferenceClient {
 export interface Chat {
   readonly completions: ChatCompletions;
   /** The same as {@link InferenceClient.chatCompletionStream}. */
+  stream<const Wanted extends Schema>(
+    request: StructuredChatArguments<Wanted>,
+    options?: CallOptions,
+  ): ChatStream<InferSchema<Wanted>>;
+  /** The same as {@link InferenceClient.chatCompletionStream}. */
   stream(request: ChatArguments, options?: CallOptions): ChatStream;
+  /**
+   * Asks for an answer that is a value of `schema`, and gives the value, validated.
+   *
+   * @throws {@link InvalidResponseError} when the answer is not JSON or does not fit (`issues` says
+   *   where), when the model refused, and when it called tools instead; {@link TruncatedError} when the
+   *   answer was cut at `max_tokens`.
+   */
+  parse<const Wanted extends Schema>(
+    request: StructuredChatArguments<Wanted>,
+    options?: CallOptions,
+  ): Promise<ParsedAnswer<InferSchema<Wanted>>>;
 }
 
 /** `client.chat.completions`, as in OpenAI's client. */

@@ -61,6 +61,15 @@ export interface ErrorFacts {
   url?: string;
   partial?: PartialAnswer;
   trace?: Trace;
+  issues?: SchemaIssue[];
+}
+
+/** Where a value does not fit its schema. */
+export interface SchemaIssue {
+  /** What is wrong there. */
+  message: string;
+  /** The place: keys and positions from the value down. */
+  path: (string | number)[];
 }
 
 /**
@@ -187,9 +196,20 @@ export class TruncatedError extends InferenceError {
   override readonly name = "TruncatedError";
 }
 
-/** The service answered with something that is not an answer: a page, broken JSON, nothing. */
+/**
+ * The service answered with something that is not an answer: a page, broken JSON, nothing. Or the
+ * answer does not fit the request's `schema`: then `issues` says where.
+ */
 export class InvalidResponseError extends InferenceError {
   override readonly name = "InvalidResponseError";
+  /** Where the answer does not fit the schema. */
+  declare readonly issues?: SchemaIssue[];
+
+  /** @internal */
+  constructor(code: string, message: string, facts?: Partial<ErrorFacts>, cause?: unknown) {
+    super(code, message, facts, cause);
+    if (facts?.issues) this.issues = facts.issues;
+  }
 }
 
 /** The answer grew beyond the limits that protect this process. */
@@ -269,6 +289,8 @@ function describe(facts: ErrorFacts): string {
       return `${whom} answered with an empty body`;
     case "not_json":
       return `${whom} answered with something that is not JSON`;
+    case "text_mismatch":
+      return `The generated_text of ${whom} is not the text of the tokens before it: some were lost`;
     case "no_choices":
     case "unknown_shape":
       return `${whom} answered with JSON that is not an answer: is the URL right?`;

@@ -9,7 +9,7 @@ import { fromFacts, InternalError } from "./errors.js";
 import { afterThrow, generation, glue, writeInput } from "./instance.js";
 
 /** What the core is to put into the batches. The numbers are the core's. */
-export const WANT = { text: 1, events: 2, chunks: 3 } as const;
+export const WANT = { text: 1, events: 2, chunks: 3, object: 4 } as const;
 
 const MORE = 0;
 const COMPLETE = 1;

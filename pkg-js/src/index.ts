@@ -4,7 +4,14 @@
  */
 
 export { InferenceClient } from "./client.js";
-export type { Chat, ChatArguments, ChatCompletions, GenerationArguments } from "./client.js";
+export type {
+  Chat,
+  ChatArguments,
+  ChatCompletions,
+  GenerationArguments,
+  ParsedAnswer,
+  StructuredChatArguments,
+} from "./client.js";
 export { ChatStream, GenerationStream } from "./stream.js";
 export type { AssistantMessage, ChatEvent, ChatFinal, ChatFinalChoice, GenerationFinal } from "./stream.js";
 export { init } from "./instance.js";
@@ -42,6 +49,7 @@ export {
   isTimeoutError,
   isTruncatedError,
 } from "./errors.js";
-export type { PartialAnswer, Trace, TraceAttempt } from "./errors.js";
+export type { PartialAnswer, SchemaIssue, Trace, TraceAttempt } from "./errors.js";
 export type * from "./types/chat.js";
 export type * from "./types/generation.js";
+export type * from "./types/schema.js";

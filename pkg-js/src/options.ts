@@ -92,15 +92,15 @@ const IN_REQUEST = ["accessToken", "provider", "endpointUrl"] as const;
 /** The options that a request may carry itself, as `@huggingface/inference` has it. */
 export type RequestOptions = Pick<CallOptions, (typeof IN_REQUEST)[number]>;
 
-/** Parts a request from the options that it carries. */
-export function split(request: object): { body: Record<string, unknown>; options: RequestOptions } {
-  const body: Record<string, unknown> = { ...request };
+/** Parts a request from the options that it carries, and from the schema of its answer. */
+export function split(request: object): { body: Record<string, unknown>; options: RequestOptions; schema: unknown } {
+  const { schema, ...body } = request as Record<string, unknown>;
   const options: Record<string, unknown> = {};
   for (const name of IN_REQUEST) {
     if (body[name] !== undefined) options[name] = body[name];
     delete body[name];
   }
-  return { body, options };
+  return { body, options, schema };
 }
 
 /** Lays one set of options over another; what is `undefined` leaves what is below. */

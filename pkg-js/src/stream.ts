@@ -4,9 +4,13 @@
 
 import { InputError, type PartialAnswer, type Trace } from "./errors.js";
 import { Exchange, WANT } from "./exchange.js";
+import { Growing } from "./growing.js";
 import { readMarks, readText } from "./instance.js";
+import { prepareSchema } from "./schema.js";
+import { factsOf, readObject } from "./structured.js";
 import type { ChatCompletionChunk, CompletionUsage, FinishReason, ToolCall } from "./types/chat.js";
 import type { TextGenerationOutput, TextGenerationStreamOutput } from "./types/generation.js";
+import type { DeepPartial, Schema } from "./types/schema.js";
 
 /** An event of {@link ChatStream.events}. */
 export type ChatEvent =
@@ -18,10 +22,17 @@ export type ChatEvent =
   | { type: "reasoning"; text: string }
   /** The model begins to call a tool. */
   | { type: "tool-call-start"; index: number; id: string; name: string }
-  /** Some more of the arguments: `arguments` is the new part of their JSON text. */
-  | { type: "tool-call-delta"; index: number; id: string; name: string; arguments: string }
-  /** A tool call is complete. */
-  | { type: "tool-call"; index: number; toolCall: ToolCall }
+  /**
+   * Some more of the arguments: `arguments` is the new part of their JSON text, `partialArguments` the
+   * value so far. It is one value that grows from event to event (`structuredClone` keeps a state of
+   * it); `undefined` before its first character.
+   */
+  | { type: "tool-call-delta"; index: number; id: string; name: string; arguments: string; partialArguments: unknown }
+  /**
+   * A tool call is complete. `parsedArguments` are its arguments as a value: `{}` for none,
+   * `undefined` when the model wrote something that is not JSON.
+   */
+  | { type: "tool-call"; index: number; toolCall: ToolCall; parsedArguments: unknown }
   /** The tokens that the call used, once. */
   | { type: "usage"; usage: CompletionUsage }
   /** The answer is complete: always the last event, and missing when the answer failed. */
@@ -40,6 +51,8 @@ const EVENT_TYPES = [
 ] as const;
 const TEXT = 0;
 const REASONING = 1;
+/** Marks from here on are patches of growing values; their higher bits say which. */
+const PATCH = 8;
 
 /** The assistant's message, ready to be appended to `messages`. */
 export interface AssistantMessage {
@@ -55,10 +68,17 @@ export interface ChatFinalChoice extends PartialAnswer {
   message: AssistantMessage;
   finishReason: FinishReason;
   rawFinishReason: string | null;
+  /** Why the model would not answer, in its words, when it refused. */
+  refusal?: string;
 }
 
 /** The whole of a streamed answer. All but `choices` speak of the first choice. */
-export interface ChatFinal extends PartialAnswer {
+export interface ChatFinal<Value = unknown> extends PartialAnswer {
+  /**
+   * The answer as a value that fits the request's `schema`. Absent without one, and when the model
+   * called tools instead of answering.
+   */
+  object?: Value;
   /** The assistant's message, ready to be appended to `messages`. */
   message: AssistantMessage;
   /** Every choice: more than one when `n` asked for them. */
@@ -67,6 +87,8 @@ export interface ChatFinal extends PartialAnswer {
   finishReason: FinishReason;
   /** The same in the provider's word; `null` when it gave none. */
   rawFinishReason: string | null;
+  /** Why the model would not answer, in its words, when it refused. */
+  refusal?: string;
   /** The tokens used; absent when the provider does not tell. */
   usage?: CompletionUsage;
   /** Who answered. */
@@ -109,7 +131,7 @@ abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk
   /** What was read before a consumer came: only `final()` reads without one. */
   #backlog: { text: string; marks: Uint32Array }[] = [];
   #pulling: Promise<void> | undefined;
-  #final: Final | undefined;
+  #final: Final | Promise<Final> | undefined;
 
   /** @internal */
   constructor(exchange: Exchange) {
@@ -202,25 +224,27 @@ abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk
   }
 
   /** Makes the end result from the core's JSON. @internal */
-  protected abstract finish(json: string): Final;
+  protected abstract finish(json: string): Final | Promise<Final>;
 
   /**
    * Makes the one iterator of this answer. Asking for the same kind again gives the same iterator.
+   * `end` may find fault with a complete answer.
    * @internal
    */
   protected attach<Item>(
     want: number,
     take: (text: string, marks: Uint32Array, items: Item[]) => void,
+    end?: () => Promise<void>,
   ): AsyncIterableIterator<Item> {
     if (this.#consumer !== undefined) {
       if (this.#consumer.want === want) return this.#iterator as AsyncIterableIterator<Item>;
-      throw read("An answer can be read in one way only: by chunks, by textStream, or by events");
+      throw read("An answer can be read in one way only: by chunks, textStream, events or partialObject");
     }
     const items: Item[] = [];
     const consumer: Consumer<Item> = { want, items, take: (text, marks) => take(text, marks, items) };
     const exchange = this.#exchange;
-    if (this.#backlog.length > 0 && want === WANT.chunks) {
-      throw read("The chunks are gone: begin to iterate before final() is called");
+    if (this.#backlog.length > 0 && want >= WANT.chunks) {
+      throw read("What came is gone: begin to iterate before final() is called");
     }
     for (const { text, marks } of this.#backlog.splice(0)) consumer.take(text, marks);
     this.#consumer = consumer as Consumer<unknown>;
@@ -237,6 +261,7 @@ abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk
         items.length = taken = 0;
         if (exchange.over) {
           if (exchange.failure && !left) throw exchange.failure.error;
+          if (!exchange.failure) await end?.();
           return { done: true, value: undefined };
         }
         await this.#pull();
@@ -292,8 +317,8 @@ function read(message: string): InputError {
  * A streamed chat answer.
  *
  * Iterate it for the service's chunks, or {@link ChatStream.textStream} for the text, or
- * {@link ChatStream.events} for typed events: one of the three. {@link ChatStream.final} gives the
- * whole answer, besides any of them or alone.
+ * {@link ChatStream.events} for typed events, or {@link ChatStream.partialObject} for a growing value:
+ * one of the four. {@link ChatStream.final} gives the whole answer, besides any of them or alone.
  *
  * @example
  * ```ts
@@ -302,35 +327,103 @@ function read(message: string): InputError {
  * const { message, usage, finishReason } = await stream.final();
  * ```
  */
-export class ChatStream extends AnswerStream<ChatCompletionChunk, ChatFinal> {
+export class ChatStream<Value = unknown> extends AnswerStream<ChatCompletionChunk, ChatFinal<Value>> {
+  readonly #schema: Schema | undefined;
+
+  /** @internal */
+  constructor(exchange: Exchange, schema?: Schema) {
+    super(exchange);
+    this.#schema = schema;
+  }
+
   /** Typed events as they come. Leaving the loop closes the connection. */
   get events(): AsyncIterable<ChatEvent> {
     return {
-      [Symbol.asyncIterator]: () =>
-        this.attach(WANT.events, (text, marks, items: ChatEvent[]) => {
+      [Symbol.asyncIterator]: () => {
+        const calls: CallInProgress[] = [];
+        return this.attach(WANT.events, (text, marks, items: ChatEvent[]) => {
           for (let at = 0, from = 0; at < marks.length; from = marks[at + 1]!, at += 2) {
             const kind = marks[at]!;
             const part = text.slice(from, marks[at + 1]);
-            const type = EVENT_TYPES[kind]!;
-            items.push(
-              (kind === TEXT || kind === REASONING
-                ? { type, text: part }
-                : { type, ...(JSON.parse(part) as object) }) as ChatEvent,
-            );
+            if (kind >= PATCH) calls[(kind >> 8) - 1]?.arguments.apply((kind & 0xff) - PATCH, part);
+            else items.push(event(kind, part, calls));
           }
-        }),
+        });
+      },
     };
   }
 
-  protected override finish(json: string): ChatFinal {
-    const result = JSON.parse(json) as Omit<ChatFinal, keyof ChatFinalChoice> & {
+  /**
+   * The value that the answer's text is, as JSON, while it grows: each step yields the same value with
+   * what it has gained (`structuredClone` keeps a state of it). Strings grow character by character;
+   * numbers, `true`, `false` and `null` appear when they are complete. Leaving the loop closes the
+   * connection.
+   *
+   * The end of the loop throws what {@link ChatStream.final} throws, and {@link InvalidResponseError}
+   * when the text was not JSON.
+   */
+  get partialObject(): AsyncIterable<DeepPartial<Value>> {
+    return {
+      [Symbol.asyncIterator]: () => {
+        const growing = new Growing();
+        const take = (text: string, marks: Uint32Array, items: unknown[]): void => {
+          for (let at = 0, from = 0; at < marks.length; from = marks[at + 1]!, at += 2) {
+            growing.apply(marks[at]! - PATCH, text.slice(from, marks[at + 1]));
+          }
+          if (marks.length > 0) items.push(growing.value);
+        };
+        return this.attach(WANT.object, take, async () => {
+          const final = await this.final();
+          if (this.#schema === undefined) readObject(final);
+        }) as AsyncIterator<DeepPartial<Value>>;
+      },
+    };
+  }
+
+  protected override finish(json: string): ChatFinal<Value> | Promise<ChatFinal<Value>> {
+    const result = JSON.parse(json) as Omit<ChatFinal<Value>, keyof ChatFinalChoice> & {
       choices: Omit<ChatFinalChoice, "message">[];
     };
     const choices = result.choices
       .map((choice) => ({ ...choice, message: assistantMessage(choice) }))
       .sort((a, b) => a.index - b.index);
     const { index: _, ...first } = choices[0]!;
-    return { ...result, ...first, choices };
+    const final: ChatFinal<Value> = { ...result, ...first, choices };
+    const schema = this.#schema;
+    if (schema === undefined || (final.toolCalls.length > 0 && final.text.trim() === "")) return final;
+    return prepareSchema(schema)
+      .validate(readObject(final), factsOf(final))
+      .then((object) => ({ ...final, object: object as Value }));
+  }
+}
+
+/** What the deltas of a tool call have in common. */
+interface CallInProgress {
+  id: string;
+  name: string;
+  arguments: Growing;
+}
+
+function event(kind: number, text: string, calls: CallInProgress[]): ChatEvent {
+  const type = EVENT_TYPES[kind]!;
+  if (kind === TEXT || kind === REASONING) return { type, text } as ChatEvent;
+  const event = { type, ...(JSON.parse(text) as object) } as ChatEvent;
+  if (event.type === "tool-call-start") {
+    calls[event.index] = { id: event.id, name: event.name, arguments: new Growing() };
+  } else if (event.type === "tool-call-delta") {
+    const { id, name, arguments: growing } = calls[event.index]!;
+    return { ...event, id, name, partialArguments: growing.value };
+  } else if (event.type === "tool-call") {
+    event.parsedArguments = parsed(event.toolCall.function.arguments);
+  }
+  return event;
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json.trim() || "{}");
+  } catch {
+    return undefined;
   }
 }
 

@@ -136,7 +136,7 @@ impl Batch {
     /// the tool call at a position.
     pub fn patch(&mut self, tool_call: Option<u64>, patch: Patch<'_>) {
         let grows = tool_call.map_or(0, |position| position as u32 + 1);
-        self.push(PATCH + patch.number() | grows << 8, patch.text());
+        self.push((PATCH + patch.number()) | (grows << 8), patch.text());
     }
 
     fn mark(&mut self, mark: Mark, text: &[u8]) {

@@ -98,8 +98,8 @@ enum Digits {
     Point,
     Fraction,
     Exponent,
-    ExponentSign,
-    ExponentDigits,
+    Sign,
+    Power,
 }
 
 impl Digits {
@@ -111,14 +111,14 @@ impl Digits {
             (Zero | Whole, b'.') => Point,
             (Point | Fraction, b'0'..=b'9') => Fraction,
             (Zero | Whole | Fraction, b'e' | b'E') => Exponent,
-            (Exponent, b'+' | b'-') => ExponentSign,
-            (Exponent | ExponentSign | ExponentDigits, b'0'..=b'9') => ExponentDigits,
+            (Exponent, b'+' | b'-') => Sign,
+            (Exponent | Sign | Power, b'0'..=b'9') => Power,
             _ => return None,
         })
     }
 
     fn may_end(self) -> bool {
-        matches!(self, Digits::Zero | Digits::Whole | Digits::Fraction | Digits::ExponentDigits)
+        matches!(self, Digits::Zero | Digits::Whole | Digits::Fraction | Digits::Power)
     }
 }
 
