@@ -10,11 +10,11 @@ export CARGO_TERM_COLOR ?= never
 export npm_config_update_notifier := false
 
 rust_sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock rust-toolchain.toml
-js_sources := $(shell find pkg-js/src -name '*.ts') pkg-js/package.json pkg-js/package-lock.json pkg-js/tsconfig.json
+js_sources := $(shell find pkg-js/src -name '*.ts') pkg-js/package.json pkg-js/package-lock.json pkg-js/tsconfig.json pkg-js/json-schema.LICENSE.txt
 build_tools := scripts/build.sh scripts/setup.sh $(shell find scripts/bindgen -name '*.rs' -o -name 'Cargo.*')
 tarball := target/package/hf-inference-wasm.tgz
 
-.PHONY: help setup build package demo test test-core test-package lint fmt size clean
+.PHONY: help setup build package demo test test-core test-package lint fmt fuzz size clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -50,6 +50,9 @@ test-package: $(tarball) ## Everything that is tested against the packed package
 
 test: lint test-core test-package ## Everything, from a fresh machine
 	@echo; echo 'all tests passed'
+
+fuzz: ## Fuzz the readers against their oracles (TARGET=json, SECONDS=60; all targets by default)
+	@scripts/fuzz.sh "$(TARGET)" $(SECONDS)
 
 size: build ## What the package costs a page, against size-budget.json
 	@scripts/setup-tests.sh

@@ -1,6 +1,7 @@
 /**
  * What the package costs a page: the WebAssembly module and the JavaScript that a bundler makes of the
- * `web` entry, each minified and compressed. `--check` compares with size-budget.json and fails over it.
+ * `web` entry, each minified and compressed; and apart from them the validator of JSON Schemas, which only
+ * calls with such a schema load. `--check` compares with size-budget.json and fails over it.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -21,18 +22,35 @@ const parts = { wasm };
 if (!process.argv.includes("--quick")) {
   // esbuild belongs to the tests' tools, not to the build's.
   const { build } = createRequire(join(root, "tests/package.json"))("esbuild");
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     stdin: {
       contents: 'import { InferenceClient } from "./pkg-js/dist/entries/web.js"; globalThis.InferenceClient = InferenceClient;',
       resolveDir: root,
+      sourcefile: "page.js",
     },
+    absWorkingDir: root,
     bundle: true,
+    splitting: true,
+    outdir: ".",
+    metafile: true,
     minify: true,
     format: "esm",
     write: false,
     legalComments: "none",
   });
-  parts.js = weigh(outputFiles[0].contents);
+  const outputs = Object.entries(metafile.outputs);
+  const outputOf = (entryPoint) => outputs.find(([, output]) => output.entryPoint === entryPoint)[0];
+  const withImports = (name) => [
+    name,
+    ...metafile.outputs[name].imports.filter(({ kind }) => kind === "import-statement").flatMap(({ path }) => withImports(path)),
+  ];
+  const weighed = (names) => {
+    const parts = [...names].map((name) => weigh(outputFiles.find(({ path }) => path === join(root, name)).contents));
+    return parts.reduce((a, b) => ({ raw: a.raw + b.raw, gzip: a.gzip + b.gzip, brotli: a.brotli + b.brotli }));
+  };
+  const first = new Set(withImports(outputOf("page.js")));
+  parts.js = weighed(first);
+  parts.jsonSchema = weighed(new Set(withImports(outputOf("pkg-js/dist/json-schema.js")).filter((name) => !first.has(name))));
   const sum = (key) => parts.wasm[key] + parts.js[key];
   parts.total = { raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") };
 }

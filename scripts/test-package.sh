@@ -16,8 +16,10 @@ part "size against size-budget.json" node scripts/size.js --check
 part "a consumer's project with the packed package" \
   node --input-type=module -e 'await (await import("./tests/runtimes/install-package.js")).installPackage()'
 part "types" node tests/types/run.js
+part "structured answers" node --test tests/schema/*.test.js
 part "packaging" node --test --test-concurrency=1 tests/packaging/*.test.js tests/packaging/*/*.test.js
 part "demo" node --test --test-concurrency=1 tests/demo/*.test.js
+part "fixtures" node --test tests/wire/*.test.js
 part "a real llama.cpp server" node --test tests/llama/llama.test.js
 part "scenario server" node --test tests/server/*.test.js
 part "runtimes" node tests/runtimes/run.js

@@ -9,10 +9,12 @@ import { ChatStream, GenerationStream, type ChatFinal } from "./stream.js";
 import { readObject } from "./structured.js";
 import type { ChatCompletion, ChatCompletionRequest } from "./types/chat.js";
 import type { TextGenerationOutput, TextGenerationRequest } from "./types/generation.js";
-import type { InferSchema, Schema } from "./types/schema.js";
+import type { InferSchema, InferSchemaInput, Schema } from "./types/schema.js";
 
 /** A chat request that may carry its own options, as `@huggingface/inference` has it. */
 export type ChatArguments = ChatCompletionRequest & RequestOptions;
+/** A chat request whose answer may be anything. */
+export type PlainChatArguments = ChatArguments & { schema?: never };
 /** A chat request whose answer is to be a value of a schema. */
 export type StructuredChatArguments<Wanted extends Schema> = ChatArguments & {
   /**
@@ -94,9 +96,9 @@ export class InferenceClient {
   chatCompletionStream<const Wanted extends Schema>(
     request: StructuredChatArguments<Wanted>,
     options?: CallOptions,
-  ): ChatStream<InferSchema<Wanted>>;
+  ): ChatStream<InferSchema<Wanted>, InferSchemaInput<Wanted>>;
   /** Asks for a streamed answer. The request is sent at once; errors reach whoever reads the stream. */
-  chatCompletionStream(request: ChatArguments, options?: CallOptions): ChatStream;
+  chatCompletionStream(request: PlainChatArguments, options?: CallOptions): ChatStream;
   chatCompletionStream(request: ChatArguments & { schema?: Schema }, options?: CallOptions): ChatStream {
     return new ChatStream(this.#exchange(CHAT, true, request, options), request?.schema);
   }
@@ -126,7 +128,7 @@ export class InferenceClient {
     return new InferenceClient({ ...options, endpointUrl });
   }
 
-  async #parsed<Value>(stream: ChatStream<Value>): Promise<ParsedAnswer<Value>> {
+  async #parsed<Value, Written>(stream: ChatStream<Value, Written>): Promise<ParsedAnswer<Value>> {
     const final = await stream.final();
     // The model called tools instead: there is no text to be read.
     if (!("object" in final)) readObject(final);
@@ -149,7 +151,10 @@ export class InferenceClient {
     const ready = isLoaded() ? undefined : init();
     const begin = (hooks: Hooks): glue.Call => {
       const { body, options: own, schema } = split(request);
-      if (schema !== undefined) body["response_format"] ??= prepareSchema(schema).responseFormat;
+      if (schema !== undefined) {
+        const prepared = prepareSchema(schema);
+        body["response_format"] ??= prepared.responseFormat;
+      }
       const call = merge(own, options);
       const all = merge(this.#options, call);
       const overrides = Object.keys(call).length > 0 ? toCore(all) : undefined;
@@ -181,9 +186,9 @@ export interface Chat {
   stream<const Wanted extends Schema>(
     request: StructuredChatArguments<Wanted>,
     options?: CallOptions,
-  ): ChatStream<InferSchema<Wanted>>;
+  ): ChatStream<InferSchema<Wanted>, InferSchemaInput<Wanted>>;
   /** The same as {@link InferenceClient.chatCompletionStream}. */
-  stream(request: ChatArguments, options?: CallOptions): ChatStream;
+  stream(request: PlainChatArguments, options?: CallOptions): ChatStream;
   /**
    * Asks for an answer that is a value of `schema`, and gives the value, validated.
    *

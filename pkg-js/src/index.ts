@@ -10,6 +10,7 @@ export type {
   ChatCompletions,
   GenerationArguments,
   ParsedAnswer,
+  PlainChatArguments,
   StructuredChatArguments,
 } from "./client.js";
 export { ChatStream, GenerationStream } from "./stream.js";

@@ -327,7 +327,7 @@ function read(message: string): InputError {
  * const { message, usage, finishReason } = await stream.final();
  * ```
  */
-export class ChatStream<Value = unknown> extends AnswerStream<ChatCompletionChunk, ChatFinal<Value>> {
+export class ChatStream<Value = unknown, Written = Value> extends AnswerStream<ChatCompletionChunk, ChatFinal<Value>> {
   readonly #schema: Schema | undefined;
 
   /** @internal */
@@ -356,13 +356,13 @@ export class ChatStream<Value = unknown> extends AnswerStream<ChatCompletionChun
   /**
    * The value that the answer's text is, as JSON, while it grows: each step yields the same value with
    * what it has gained (`structuredClone` keeps a state of it). Strings grow character by character;
-   * numbers, `true`, `false` and `null` appear when they are complete. Leaving the loop closes the
-   * connection.
+   * numbers, `true`, `false` and `null` appear when they are complete. It is what the model writes, before
+   * the schema's transforms. Leaving the loop closes the connection.
    *
    * The end of the loop throws what {@link ChatStream.final} throws, and {@link InvalidResponseError}
    * when the text was not JSON.
    */
-  get partialObject(): AsyncIterable<DeepPartial<Value>> {
+  get partialObject(): AsyncIterable<DeepPartial<Written>> {
     return {
       [Symbol.asyncIterator]: () => {
         const growing = new Growing();
@@ -375,7 +375,7 @@ export class ChatStream<Value = unknown> extends AnswerStream<ChatCompletionChun
         return this.attach(WANT.object, take, async () => {
           const final = await this.final();
           if (this.#schema === undefined) readObject(final);
-        }) as AsyncIterator<DeepPartial<Value>>;
+        }) as AsyncIterator<DeepPartial<Written>>;
       },
     };
   }

@@ -64,7 +64,8 @@ impl Kind {
             402 => Kind::PaymentRequired,
             403 => Kind::Permission,
             404 | 410 => Kind::NotFound,
-            408 | 409 | 425 => Kind::Server,
+            // 424 is TGI's: its generation failed.
+            408 | 409 | 424 | 425 => Kind::Server,
             429 => Kind::RateLimit,
             400..=499 => Kind::Input,
             500..=599 => Kind::Server,

@@ -46,6 +46,11 @@ impl Completion {
         Completion { text: String::from_utf8(completing.out).expect("UTF-8"), suffix }
     }
 
+    /// Whether the text is a whole document as it is.
+    pub fn is_whole(&self) -> bool {
+        self.suffix.as_deref() == Some("")
+    }
+
     /// What serde_json makes of the completed text; `None` when there is nothing.
     pub fn value(&self) -> Option<Value> {
         let read = |text| serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));

@@ -1,10 +1,12 @@
 //! A value that grows by patches.
 
-use hf_inference_wasm::core::wire::json::Patch;
+use hf_inference_wasm::core::wire::json::{Partial, Patch};
 use serde_json::{Map, Value};
 
+use super::completion::Completion;
+
 /// Applies patches as JavaScript does.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Growing {
     value: Option<Value>,
     /// Where the innermost open container is: keys and positions from the value down.
@@ -113,4 +115,56 @@ pub fn scalar(text: &str) -> Value {
         assert!(number.is_infinite(), "{error}: {text}");
         Value::String(number.to_string())
     })
+}
+
+/// Feeds `text` in pieces of these lengths. After each the value must be what the completed prefix means,
+/// and a prefix must be given up exactly when nothing can make it a document. Returns whether the whole
+/// text is one.
+pub fn check_every_prefix(text: &str, fenced: bool, pieces: &[usize]) -> bool {
+    let mut partial = if fenced { Partial::of_answer() } else { Partial::default() };
+    let mut growing = Growing::default();
+    let mut end = 0;
+    let mut can_go_on = true;
+    for length in pieces {
+        let piece = &text[end..end + length];
+        end += length;
+        let prefix = &text[..end];
+        let mut patches = 0;
+        partial.feed(piece.as_bytes(), &mut |patch| {
+            patches += 1;
+            growing.apply(patch);
+        });
+        assert!(can_go_on || patches == 0, "nothing follows what cannot be: {prefix:?}");
+        let completion = Completion::of(prefix, fenced, false);
+        can_go_on = completion.suffix.is_some();
+        if !completion.is_within_the_oracles_reach() {
+            continue;
+        }
+        assert_eq!(growing.value(), completion.value().as_ref(), "{prefix:?}");
+        // What can still become a document does, and nothing else.
+        let Some(suffix) = &completion.suffix else {
+            for suffix in ["", "]", "}", "\"", "\"]", "\"}", "0"] {
+                let mut rest = partial.clone();
+                rest.feed(suffix.as_bytes(), &mut |patch| panic!("{patch:?} after {prefix:?}"));
+                assert!(
+                    !rest.finish(&mut |patch| panic!("{patch:?} after {prefix:?}")),
+                    "{prefix:?}, {suffix:?}"
+                );
+            }
+            continue;
+        };
+        let (mut rest, mut whole) = (partial.clone(), growing.clone());
+        rest.feed(suffix.as_bytes(), &mut |patch| whole.apply(patch));
+        assert!(rest.finish(&mut |patch| whole.apply(patch)), "{prefix:?} and {suffix:?}");
+        let ended = Completion::of(&(prefix.to_owned() + suffix), fenced, true);
+        assert_eq!(whole.value(), ended.value().as_ref(), "{prefix:?} and {suffix:?}");
+    }
+    assert_eq!(end, text.len());
+    let is_complete = partial.finish(&mut |patch| growing.apply(patch));
+    let completion = Completion::of(text, fenced, true);
+    assert_eq!(is_complete, completion.is_whole(), "{text:?}");
+    if completion.is_within_the_oracles_reach() {
+        assert_eq!(growing.value(), completion.value().as_ref(), "{text:?}");
+    }
+    is_complete
 }

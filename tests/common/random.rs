@@ -8,7 +8,8 @@ impl Random {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub fn next(&mut self) -> u64 {
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -17,7 +18,7 @@ impl Random {
 
     /// A number from 0 up to, but without, `end`.
     pub fn below(&mut self, end: usize) -> usize {
-        ((self.next() >> 32) as usize) % end
+        ((self.bits() >> 32) as usize) % end
     }
 
     pub fn one_in(&mut self, chances: usize) -> bool {
@@ -26,6 +27,20 @@ impl Random {
 
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
+    }
+
+    /// Lengths of pieces of `text` of up to `longest` characters.
+    pub fn pieces(&mut self, text: &str, longest: usize) -> Vec<usize> {
+        let mut lengths = text.chars().map(char::len_utf8);
+        let mut pieces = Vec::new();
+        loop {
+            let taken = self.below(longest) + 1;
+            let piece: usize = lengths.by_ref().take(taken).sum();
+            if piece == 0 {
+                return pieces;
+            }
+            pieces.push(piece);
+        }
     }
 
     /// Cuts `bytes` at random places; pieces may be empty.

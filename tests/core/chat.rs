@@ -7,8 +7,10 @@ use hf_inference_wasm::core::wire::batch::{Batch, Mark, Want};
 use hf_inference_wasm::core::wire::chat::{Answer, Choice, Fault, MAX_ARGUMENTS_BYTES, MAX_TOOL_CALLS};
 use serde_json::json;
 
-use crate::samples::{SAMPLES, Sample};
-use crate::{Random, Reading, all_cuts, value};
+use crate::{Reading, all_cuts, value};
+
+const USAGE_APART: &str = include_str!("../fixtures/sample-a-openai-usage-chunk.sse");
+const DEEPSEEK: &str = include_str!("../fixtures/sample-g-deepseek.sse");
 
 fn lossless(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
@@ -17,88 +19,6 @@ fn lossless(bytes: &[u8]) -> &str {
 fn calls(choice: &Choice) -> Vec<(&str, &str, &str)> {
     let calls = choice.tool_calls.iter();
     calls.map(|call| (lossless(&call.id), lossless(&call.name), lossless(&call.arguments))).collect()
-}
-
-fn check(sample: &Sample, reading: &Reading) {
-    let nothing = Choice::default();
-    let answer = reading.chat();
-    let choice = answer.first().unwrap_or(&nothing);
-    assert_eq!(lossless(&choice.text), sample.text);
-    assert_eq!(lossless(&choice.reasoning), sample.reasoning);
-    assert_eq!(calls(choice), sample.tool_calls);
-    assert_eq!(lossless(&choice.finish_reason), sample.finish_reason);
-    let usage = if answer.usage.is_empty() { json!({}) } else { value(&answer.usage) };
-    assert_eq!(usage["total_tokens"].as_u64(), sample.total_tokens);
-    if sample.error.is_empty() {
-        assert_eq!(reading.outcome, Outcome::Complete);
-    } else {
-        assert_eq!(reading.error().message, sample.error);
-    }
-}
-
-#[test]
-fn every_sample_is_read_the_same_however_it_is_cut() {
-    for sample in SAMPLES {
-        for pieces in all_cuts(sample.stream.as_bytes()) {
-            let reading = Reading::new(Task::Chat, Want::Text, &pieces);
-            check(sample, &reading);
-            assert_eq!(reading.shown(), sample.text, "{} as {pieces:?}", sample.name);
-        }
-    }
-}
-
-#[test]
-fn line_ends_change_nothing() {
-    for sample in SAMPLES {
-        for line_end in ["\r\n", "\r"] {
-            let stream = sample.stream.replace('\n', line_end);
-            let mut random = Random::new(7);
-            for _ in 0..50 {
-                check(sample, &Reading::new(Task::Chat, Want::Text, &random.cut(stream.as_bytes())));
-            }
-        }
-    }
-}
-
-#[test]
-fn every_sample_gives_the_same_events_however_it_is_cut() {
-    for sample in SAMPLES {
-        let stream = sample.stream.as_bytes();
-        let whole = Reading::new(Task::Chat, Want::Events, &[stream]).joined_events();
-        let bytes: Vec<&[u8]> = stream.chunks(1).collect();
-        assert_eq!(Reading::new(Task::Chat, Want::Events, &bytes).joined_events(), whole, "{}", sample.name);
-        let mut random = Random::new(8);
-        for _ in 0..100 {
-            let pieces = random.cut(stream);
-            let reading = Reading::new(Task::Chat, Want::Events, &pieces);
-            assert_eq!(reading.joined_events(), whole, "{} as {pieces:?}", sample.name);
-        }
-        let text: String = whole
-            .iter()
-            .filter(|(kind, _)| *kind == Mark::Text as u32)
-            .map(|(_, text)| text.as_str())
-            .collect();
-        assert_eq!(text, sample.text);
-        let finishes = whole.iter().filter(|(kind, _)| *kind == Mark::Finish as u32).count();
-        assert_eq!(finishes, usize::from(sample.error.is_empty()), "one finish, of a complete answer only");
-    }
-}
-
-#[test]
-fn every_sample_gives_the_services_own_chunks_untouched() {
-    for sample in SAMPLES {
-        let lines = sample.stream.lines().filter_map(|line| line.strip_prefix("data:"));
-        let expected: Vec<&str> = lines.map(str::trim).filter(|data| data.contains("\"choices\"")).collect();
-        assert_eq!(expected.len(), sample.chunks, "{}", sample.name);
-        let whole = Reading::new(Task::Chat, Want::Chunks, &[sample.stream.as_bytes()]);
-        assert_eq!(whole.chunk_text(), expected.join(","), "{}: the very bytes", sample.name);
-        let expected: Vec<_> = expected.iter().map(|chunk| value(chunk.as_bytes())).collect();
-        let mut random = Random::new(9);
-        for _ in 0..100 {
-            let reading = Reading::new(Task::Chat, Want::Chunks, &random.cut(sample.stream.as_bytes()));
-            assert_eq!(reading.chunks(), expected, "{}", sample.name);
-        }
-    }
 }
 
 /// An answer after these chunks.
@@ -484,7 +404,7 @@ fn usage_is_kept_to_the_letter_and_the_last_one_counts() {
 
 #[test]
 fn the_chunk_with_nothing_but_usage_is_kept_back_where_nobody_asked_for_it() {
-    let stream = SAMPLES[0].stream.as_bytes();
+    let stream = USAGE_APART.as_bytes();
     let shown =
         |quiet| Reading::of(Stream::new(Task::Chat, true, quiet, 1), Want::Chunks, &[stream]).chunks();
     let (quiet, all) = (shown(true), shown(false));
@@ -623,7 +543,7 @@ fn marks_are_ends_in_utf16_units() {
 
 #[test]
 fn events_come_in_order_and_with_their_members() {
-    let reading = Reading::new(Task::Chat, Want::Events, &[SAMPLES[6].stream.as_bytes()]);
+    let reading = Reading::new(Task::Chat, Want::Events, &[DEEPSEEK.as_bytes()]);
     let events = reading.events();
     let kinds: Vec<u32> = events.iter().map(|(kind, _)| *kind).collect();
     let expected = [
@@ -645,20 +565,11 @@ fn events_come_in_order_and_with_their_members() {
 }
 
 #[test]
-fn nothing_is_put_into_a_batch_that_nobody_wants() {
-    for sample in SAMPLES {
-        let reading = Reading::new(Task::Chat, Want::Nothing, &[sample.stream.as_bytes()]);
-        assert!(reading.batches.iter().all(|(text, marks)| text.is_empty() && marks.is_empty()));
-        check(sample, &reading);
-    }
-}
-
-#[test]
 fn an_error_in_the_stream_has_the_services_words_and_kind() {
     let cases: &[(&str, Kind, &str, &str)] = &[
         (
             r#"data: {"error":{"message":"Input validation error: x","http_status_code":422}}"#,
-            Kind::Server,
+            Kind::Input,
             "Input validation error: x",
             "",
         ),
@@ -849,7 +760,7 @@ fn a_document_with_nothing_but_words_is_the_services_error() {
     }
 }
 
-const DOCUMENT: &str = r#"{"id":"d","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop","logprobs":null,"message":{"role":"assistant","content":"Hi 😀","reasoning_content":"r","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}}],"usage":{"total_tokens":9313781139405380000},"extra":[1.0]}"#;
+const DOCUMENT: &str = include_str!("../fixtures/document-in-place-of-stream.json");
 
 #[test]
 fn a_document_in_place_of_a_stream_becomes_one_chunk() {

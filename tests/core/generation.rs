@@ -8,19 +8,9 @@ use serde_json::{Value, json};
 
 use crate::{Reading, all_cuts, value};
 
-const TGI: &str = concat!(
-    "data:{\"index\":1,\"token\":{\"id\":1128,\"text\":\" How\",\"logprob\":-5.6796875,\"special\":false},\"generated_text\":null,\"details\":null}\n\n",
-    "data:{\"index\":2,\"token\":{\"id\":9313781139405380000,\"text\":\" 😀\",\"logprob\":0.0,\"special\":false},\"top_tokens\":[],\"generated_text\":null,\"details\":null}\n\n",
-    "data:{\"index\":3,\"token\":{\"id\":2,\"text\":\"</s>\",\"logprob\":-3.4,\"special\":true},\"generated_text\":\" How 😀\",\"details\":{\"finish_reason\":\"eos_token\",\"generated_tokens\":3,\"seed\":null}}\n\n",
-);
+const TGI: &str = include_str!("../fixtures/generation-token-events.sse");
 
-const COMPLETIONS: &str = concat!(
-    "data: {\"object\":\"text_completion\",\"id\":\"\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"text\":\"a\",\"logprobs\":null,\"finish_reason\":\"\"}]}\n\n",
-    ": keep-alive\n\n",
-    "data: {\"object\":\"text_completion\",\"id\":\"\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"text\":\" 😀\",\"logprobs\":null,\"finish_reason\":\"length\"}],\"usage\":null}\n\n",
-    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3}}\n\n",
-    "data: [DONE]\n\n",
-);
+const COMPLETIONS: &str = include_str!("../fixtures/completions-text-choices.sse");
 
 fn read(want: Want, pieces: &[&[u8]]) -> Reading {
     Reading::new(Task::Generation, want, pieces)

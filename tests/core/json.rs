@@ -3,8 +3,8 @@
 use crate::Random;
 use crate::common::json::{BAD, GOOD, compare, lossy, oracle};
 use hf_inference_wasm::core::wire::json::{
-    self, Invalid, Kind, MAX_DEPTH, ObjectWriter, Reader, Surrogate, as_number, as_text, decimal, is_valid,
-    member, write_integer, write_text,
+    self, Invalid, MAX_DEPTH, ObjectWriter, Reader, Surrogate, as_number, as_text, decimal, is_valid, member,
+    write_integer, write_text,
 };
 
 #[test]
@@ -102,7 +102,7 @@ fn ill_formed_utf8_in_a_string_becomes_replacement_characters() {
 }
 
 /// A random value in JSON, with random white space.
-fn grow(random: &mut Random, depth: usize, out: &mut String) {
+pub fn grow(random: &mut Random, depth: usize, out: &mut String) {
     const SPACES: &[&str] = &["", "", "", "", " ", "\n", "\t\r "];
     const NUMBERS: &[&str] =
         &["0", "-0", "7", "-12", "3.5", "1e5", "-2.5E-7", "9313781139405380000", "1e+10", "0.000093189"];
@@ -173,7 +173,7 @@ fn grow(random: &mut Random, depth: usize, out: &mut String) {
 }
 
 /// Damages a document at one to three places.
-fn mutate(random: &mut Random, document: &mut Vec<u8>) {
+pub fn mutate(random: &mut Random, document: &mut Vec<u8>) {
     const BYTES: &[u8] = b"\"\\{}[],:0123456789-+.eEaunltrf \n\t\r\x00\x1f\x7f\xc3\xa9\xff\xf0/x";
     for _ in 0..=random.below(3) {
         let at = random.below(document.len() + 1);
@@ -310,7 +310,7 @@ fn decimal_agrees_with_the_exact_conversion_within_one_part_in_ten_to_the_15() {
     let mut random = Random::new(4);
     for _ in 0..100_000 {
         // What services write: up to seventeen digits, small exponents.
-        let digits = random.next() % 10u64.pow(random.below(17) as u32 + 1);
+        let digits = random.bits() % 10u64.pow(random.below(17) as u32 + 1);
         let number = match random.below(3) {
             0 => format!("{digits}"),
             1 => format!("-{}.{:04}", digits / 10_000, digits % 10_000),
@@ -324,7 +324,7 @@ fn decimal_agrees_with_the_exact_conversion_within_one_part_in_ten_to_the_15() {
 fn whole_numbers_to_2_to_the_53_and_short_decimals_are_exact() {
     let mut random = Random::new(5);
     for _ in 0..100_000 {
-        let whole = random.next() >> 11;
+        let whole = random.bits() >> 11;
         assert_eq!(decimal(whole.to_string().as_bytes()), Some(whole as f64));
         let short = format!("{}.{:03}", random.below(1_000_000), random.below(1_000));
         assert_eq!(decimal(short.as_bytes()), short.parse().ok());

@@ -5,6 +5,7 @@ mod call;
 mod chat;
 #[path = "../common/mod.rs"]
 mod common;
+mod fixtures;
 mod generation;
 mod hostile;
 mod json;
@@ -12,7 +13,6 @@ mod partial;
 mod plan;
 mod problem;
 mod rate_limit;
-mod samples;
 mod sse;
 mod think;
 mod url;

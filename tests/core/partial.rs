@@ -6,8 +6,10 @@ use hf_inference_wasm::core::wire::batch::{Batch, Want};
 use hf_inference_wasm::core::wire::json::{MAX_DEPTH, Partial};
 use serde_json::Value;
 
-use crate::common::completion::completed;
-use crate::common::growing::{Growing, patch};
+use crate::common::completion::{Completion, completed};
+use crate::common::growing::{Growing, check_every_prefix, patch};
+use crate::common::json::{BAD, GOOD, lossy, oracle};
+use crate::json::{grow, mutate};
 use crate::{Random, Reading, all_cuts};
 
 fn read(pieces: &[&[u8]]) -> (Option<Value>, bool) {
@@ -29,7 +31,7 @@ fn after_every_character_the_value_is_that_of_the_completed_text() {
     let mut growing = Growing::default();
     for (at, character) in DOCUMENT.char_indices() {
         let end = at + character.len_utf8();
-        partial.feed(DOCUMENT[at..end].as_bytes(), &mut |patch| growing.apply(patch));
+        partial.feed(&DOCUMENT.as_bytes()[at..end], &mut |patch| growing.apply(patch));
         assert_eq!(growing.value().cloned(), completed(&DOCUMENT[..end]), "{}", &DOCUMENT[..end]);
     }
     assert!(partial.finish(&mut |patch| growing.apply(patch)));
@@ -194,4 +196,94 @@ fn a_value_wanted_late_begins_with_what_was_there() {
     stream.feed(chunk(r#"{"content":"2]"}"#).as_bytes(), &mut batch);
     assert_eq!(batch.text(), b"12");
     assert_eq!(batch.marks(), [9, 0, 14, 1, 14, 2, 10, 2]);
+}
+
+/// Each character by itself.
+fn characters(text: &str) -> Vec<usize> {
+    text.chars().map(char::len_utf8).collect()
+}
+
+#[test]
+fn the_completion_agrees_with_serde_json_on_what_is_whole() {
+    for (documents, is_whole) in [(GOOD, true), (BAD, false)] {
+        for document in documents {
+            let completion = Completion::of(document, false, true);
+            assert_eq!(completion.is_whole(), is_whole, "{document:?}");
+            if let (true, Some(Ok(value))) = (is_whole, oracle(document.as_bytes())) {
+                assert_eq!(completion.value(), Some(value), "{document:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_completes_a_prefix_makes_it_json_and_an_impossible_one_stays_so() {
+    let mut random = Random::new(21);
+    let (mut possible, mut impossible) = (0, 0);
+    let mut text = String::new();
+    for _ in 0..4_000 {
+        text.clear();
+        grow(&mut random, 3, &mut text);
+        let mut document = text.clone().into_bytes();
+        mutate(&mut random, &mut document);
+        let document = lossy(&document);
+        let end = (0..=random.below(document.len() + 1)).rev().find(|end| document.is_char_boundary(*end));
+        let prefix = &document[..end.unwrap_or(0)];
+        match Completion::of(prefix, false, false).suffix {
+            Some(suffix) => {
+                let whole = prefix.to_owned() + &suffix;
+                assert!(!matches!(oracle(whole.as_bytes()), Some(Err(()))), "{prefix:?} and {suffix:?}");
+                possible += 1;
+            }
+            None => {
+                for suffix in ["", "0", "\"", "}", "]", "\":0}", "e0", "rue"] {
+                    let whole = prefix.to_owned() + suffix;
+                    assert!(!matches!(oracle(whole.as_bytes()), Some(Ok(_))), "{prefix:?} and {suffix:?}");
+                }
+                impossible += 1;
+            }
+        }
+    }
+    assert!(possible > 1_000 && impossible > 500, "{possible} possible, {impossible} impossible");
+}
+
+#[test]
+fn edge_cases_are_completed_at_every_character() {
+    for (documents, is_whole) in [(GOOD, true), (BAD, false)] {
+        for document in documents {
+            for fenced in [false, true] {
+                assert_eq!(
+                    check_every_prefix(document, fenced, &characters(document)),
+                    is_whole,
+                    "{document:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn random_documents_and_their_mutations_grow_as_their_completed_prefixes_mean() {
+    let mut random = Random::new(22);
+    let (mut whole, mut broken) = (0, 0);
+    let mut text = String::new();
+    for round in 0..1_000 {
+        text.clear();
+        grow(&mut random, 3, &mut text);
+        let mut document = text.clone().into_bytes();
+        if round % 2 == 1 {
+            mutate(&mut random, &mut document);
+        }
+        let mut document: String = lossy(&document).chars().take(256).collect();
+        let fenced = random.one_in(3);
+        if fenced {
+            document = format!("```json\n{document}\n```");
+        }
+        let at_once = check_every_prefix(&document, fenced, &characters(&document));
+        let longest = random.below(16) + 2;
+        let in_pieces = check_every_prefix(&document, fenced, &random.pieces(&document, longest));
+        assert_eq!(at_once, in_pieces, "{document:?}");
+        if at_once { whole += 1 } else { broken += 1 }
+    }
+    assert!(whole > 500 && broken > 200, "{whole} whole, {broken} broken");
 }

@@ -175,6 +175,11 @@ fn a_provider_behind_the_models_name_is_pinned_in_text_generation_too() {
     }
     let error = named("no-such", &offers).expect_err("nobody is called so");
     assert_eq!(error.kind, Kind::Input);
+    // The router's policies are for chats: no text can be had by them.
+    for policy in ["fastest", "cheapest", "preferred"] {
+        let error = named(policy, &offers).expect_err("a policy");
+        assert_eq!((error.kind, error.option.as_str()), (Kind::Input, "model"), "{policy}");
+    }
 }
 
 #[test]
@@ -754,7 +759,7 @@ fn a_model_that_is_not_served_says_who_does_serve_it() {
     );
     assert_eq!(
         message(Task::Generation, &settings(|_| ()), &[]),
-        "no provider serves a/b for text-generation"
+        "no provider that this client can use serves a/b for text-generation"
     );
 }
 
@@ -783,7 +788,14 @@ fn a_task_that_does_not_match_is_told_with_who_serves_it_and_what_the_provider_s
         }
         assert!(!error.message.contains("fal-ai"), "it does something else: {:?}", error.message);
     }
-    // What only somebody unknown to this client serves, or for a task that is not ours.
+    // Who serves it may be unknown to this client, or have no route for it: that is not nobody.
+    for name in ["sambanova", "groq"] {
+        let offers = [offer(name, "s", "live", "text-generation")];
+        let error = refusal(Task::Generation, &settings(|_| ()), HF, Some(&offers));
+        assert!(error.message.contains(name), "{:?}", error.message);
+        assert!(!error.message.starts_with("no provider serves"), "{:?}", error.message);
+    }
+    // What nobody serves for this task is told with the task that it is served for.
     let error = refusal(Task::Generation, &settings(|_| ()), HF, Some(&offers[1..3]));
     for word in ["a/b", "text-generation", "conversational"] {
         assert!(error.message.contains(word), "{word} is not in {:?}", error.message);

@@ -4,77 +4,14 @@ use hf_inference_wasm::core::wire::problem::{Problem, looks_like_markup, present
 
 use crate::Random;
 
+/// Those that services are known to send are in `tests/fixtures/`.
 #[test]
-fn every_known_body_gives_its_words_and_its_code() {
+fn bodies_near_the_known_shapes_give_their_words_and_code() {
     let cases: &[(&str, &str, &str)] = &[
-        (r#"{"error":"Invalid username or password."}"#, "Invalid username or password.", ""),
         ("", "", ""),
-        (
-            r#"{"error":"You have depleted your monthly included credits. Purchase pre-paid credits"}"#,
-            "You have depleted your monthly included credits. Purchase pre-paid credits",
-            "",
-        ),
-        (
-            r#"{"error":{"message":"The requested model 'X' is not supported by any provider you have enabled.","type":"invalid_request_error","param":"model","code":"model_not_supported"}}"#,
-            "The requested model 'X' is not supported by any provider you have enabled.",
-            "model_not_supported",
-        ),
-        (
-            r#"{"error":"Model not supported by provider hf-inference"}"#,
-            "Model not supported by provider hf-inference",
-            "",
-        ),
-        (r#"{"error":["Error in `inputs`: a","b"]}"#, "Error in `inputs`: a; b", ""),
-        (r#"{"error":"a","warnings":["w"]}"#, "a", ""),
-        (r#"{"error":"overloaded"}"#, "overloaded", ""),
-        (r#"{"error":"Model is overloaded","error_type":"overloaded"}"#, "Model is overloaded", "overloaded"),
-        (
-            r#"{"error":"Template error: x","error_type":"template_error"}"#,
-            "Template error: x",
-            "template_error",
-        ),
-        (
-            "Failed to deserialize the JSON body into the target type: missing field `inputs`",
-            "Failed to deserialize the JSON body into the target type: missing field `inputs`",
-            "",
-        ),
-        (r#"{"id":"o1","error":{"message":"m","type":"t","param":null,"code":null}}"#, "m", "t"),
-        (r#"{"request_id":"r","error":{"message":"m","type":"t","code":"c"}}"#, "m", "c"),
-        (
-            r#"{"message":"m","type":"invalid_request_error","param":"model","code":"wrong_api_format"}"#,
-            "m",
-            "wrong_api_format",
-        ),
-        (r#"{"object":"error","message":"m","type":"t","param":null,"code":40301}"#, "m", "40301"),
-        (r#"{"object":"error","message":"m","type":"t","param":null,"code":"c"}"#, "m", "c"),
-        (r#"{"message":"Unauthorized","request_id":"r"}"#, "Unauthorized", ""),
-        (r#"{"detail":"d"}"#, "d", ""),
-        (
-            r#"{"detail":[{"loc":["body","messages",0,"content"],"msg":"field required","type":"value_error.missing","input":{"secret":1}}]}"#,
-            "body.messages.0.content: field required",
-            "",
-        ),
+        (r#"{"error":{"message":"m","type":"t","param":null,"code":null}}"#, "m", "t"),
         (r#"{"detail":[{"loc":["body"],"msg":"a"},{"msg":"b"}]}"#, "body: a; b", ""),
-        (r#"{"detail":{"error":"d"}}"#, "d", ""),
-        (
-            r#"{"title":"Input validation failed","detail":"- input: x","status":422,"invalid_fields":[]}"#,
-            "- input: x",
-            "",
-        ),
-        (r#"{"title":"Unauthenticated","status":401}"#, "Unauthenticated", ""),
-        (
-            r#"{"error":"invalid_grant","error_description":"The code has expired"}"#,
-            "invalid_grant: The code has expired",
-            "",
-        ),
         (r#"{"error_description":"only this"}"#, "only this", ""),
-        (r#"{"errors":[{"message":"m"},{"message":"n"}]}"#, "m; n", ""),
-        ("404: Not Found", "404: Not Found", ""),
-        (
-            r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#,
-            "Loading model",
-            "503",
-        ),
         (r#"{"error":{"code":500,"message":"","type":"server_error"},"message":"outer"}"#, "outer", "500"),
         (r#"{"error":{"error":"inner"}}"#, "inner", ""),
         (r#""only a string""#, "only a string", ""),

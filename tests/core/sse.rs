@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use hf_inference_wasm::core::wire::sse::{Event, Parser, TooLarge};
 
-use crate::common::sse::{Events, SAMPLES, owned, parse, reference};
+use crate::common::sse::{SAMPLES, owned, parse, reference};
 use crate::{Random, all_cuts, splits};
 
 #[test]

@@ -570,6 +570,169 @@ describe("models", { timeout: 60_000 }, () => {
   });
 });
 
+describe("what a request can ask for", { timeout: 60_000 }, () => {
+  /**
+   * Asks the same in every way, and without the client; checks that all of them tell the same.
+   * The choices come as plain as the tests need them.
+   */
+  async function ask(request) {
+    const wire = await server.json("/v1/chat/completions", request);
+    const whole = await client.chatCompletion(request);
+    const chunks = await collect(client.chatCompletionStream({ ...request, stream_options: { include_usage: true } }));
+    const stream = client.chat.stream(request);
+    const events = await collect(stream.events);
+    const final = await stream.final();
+    const text = (await collect(client.chat.stream(request).textStream)).join("");
+
+    const expected = wire.choices.map(({ index, message, finish_reason }) => ({
+      index,
+      text: withoutCutCharacter(message.content ?? ""),
+      reasoning: message.reasoning_content ?? "",
+      calls: callsOf(message.tool_calls ?? []),
+      finish: finish_reason,
+    }));
+    assert.deepEqual(whole.choices.map(plainChoice), wire.choices.map(plainChoice));
+    assert.deepEqual(whole.usage, wire.usage);
+    assert.deepEqual(grown(chunks), expected);
+    const ofFinal = final.choices.map(({ index, text, reasoning, toolCalls, rawFinishReason }) => ({
+      index, text: withoutCutCharacter(text), reasoning, calls: callsOf(toolCalls), finish: rawFinishReason,
+    }));
+    assert.deepEqual(ofFinal, expected);
+    const joined = (type) => events.filter((event) => event.type === type).map((event) => event.text).join("");
+    const ofEvents = {
+      index: 0,
+      text: withoutCutCharacter(joined("text")),
+      reasoning: joined("reasoning"),
+      calls: callsOf(events.filter(({ type }) => type === "tool-call").map(({ toolCall }) => toolCall)),
+      finish: events.at(-1).rawFinishReason,
+    };
+    assert.deepEqual(ofEvents, expected[0]);
+    assert.equal(withoutCutCharacter(text), expected[0].text);
+    assert.deepEqual(final.usage, wire.usage);
+    return { wire, whole, chunks, events, final, expected };
+  }
+
+  /** What does not differ from one call to the next: the server makes up a new id for each tool call. */
+  const callsOf = (toolCalls) => toolCalls.map(({ type, function: { name, arguments: text } }) => ({ type, name, text }));
+  const plainChoice = ({ message, ...choice }) => ({ ...choice, message: { ...message, tool_calls: message.tool_calls && callsOf(message.tool_calls) } });
+
+  /** The choices that chunks grow into, by the plainest reading. */
+  function grown(chunks) {
+    const choices = [];
+    for (const { index, delta, finish_reason } of chunks.flatMap((chunk) => chunk.choices)) {
+      const choice = (choices[index] ??= { index, text: "", reasoning: "", calls: [], finish: null });
+      choice.text += delta.content ?? "";
+      choice.reasoning += delta.reasoning_content ?? "";
+      choice.finish = finish_reason ?? choice.finish;
+      for (const { index: at, type, function: part } of delta.tool_calls ?? []) {
+        const call = (choice.calls[at] ??= { type, name: part.name, text: "" });
+        call.text += part.arguments ?? "";
+      }
+    }
+    for (const choice of choices) choice.text = withoutCutCharacter(choice.text);
+    return choices;
+  }
+
+  const oneOf = (...values) => ({ type: "string", enum: values });
+  const tools = [
+    {
+      type: "function",
+      function: {
+        name: "set_light",
+        description: "Turns a light on or off.",
+        parameters: { type: "object", properties: { room: oneOf("kitchen", "hall"), state: oneOf("on", "off") }, required: ["room", "state"] },
+      },
+    },
+  ];
+  // Space and the end of the text are made likely, so that a model of random weights comes to an end.
+  const callingTools = { messages, tools, tool_choice: "required", parallel_tool_calls: false, logit_bias: { 259: 100, 2: 100 }, seed: 1, max_tokens: 300 };
+
+  test("a tool call: its arguments come in pieces and are the JSON that was asked for", async () => {
+    const { chunks, events, final, expected } = await ask(callingTools);
+    assert.equal(final.finishReason, "tool_calls");
+    assert.equal(final.toolCalls.length, 1);
+    const [call] = final.toolCalls;
+    assert.equal(call.function.name, "set_light");
+    const { room, state, ...rest } = JSON.parse(call.function.arguments);
+    assert.ok(["kitchen", "hall"].includes(room) && ["on", "off"].includes(state), call.function.arguments);
+    assert.deepEqual(rest, {});
+    const deltas = events.filter(({ type }) => type === "tool-call-delta");
+    assert.ok(deltas.length > 5, `${deltas.length} deltas`);
+    assert.equal(deltas.map((event) => event.arguments).join(""), expected[0].calls[0].text);
+    const [start] = events.filter(({ type }) => type === "tool-call-start");
+    assert.deepEqual({ index: start.index, id: start.id, name: start.name }, { index: 0, id: call.id, name: "set_light" });
+    assert.deepEqual(events.find(({ type }) => type === "tool-call").toolCall, call);
+    assert.ok(chunks.filter(({ choices }) => choices[0]?.delta.tool_calls).length > 5);
+    assert.equal(final.message.content, null);
+  });
+
+  test("a tool call and its result continue the conversation", async () => {
+    const { message, toolCalls } = await client.chat.stream(callingTools).final();
+    const longer = [...messages, message, { role: "tool", tool_call_id: toolCalls[0].id, content: "{\"done\":true}" }];
+    const { usage, text } = await client.chat.stream({ messages: longer, max_tokens: 40, ...saying("It is done.") }).final();
+    assert.equal(usage.prompt_tokens, await server.countChatTokens(longer));
+    assert.equal(text, "It is done.");
+  });
+
+  test("tools together with a grammar: status 400 and the server's message", async () => {
+    const request = { ...callingTools, ...saying("no") };
+    for (const call of [() => client.chatCompletion(request), () => client.chat.stream(request).final()]) {
+      await assert.rejects(call, (error) => {
+        assert.equal(error.name, "InputError");
+        assert.equal(error.status, 400);
+        assert.match(error.message, /grammar constraints with tools/);
+        return true;
+      });
+    }
+  });
+
+  test("a JSON schema: the text is an object of its form", async () => {
+    const schema = { type: "object", properties: { colour: oneOf("red", "green", "blue"), deep: { type: "boolean" } }, required: ["colour", "deep"], additionalProperties: false };
+    const response_format = { type: "json_schema", json_schema: { name: "river", schema, strict: true } };
+    const { final } = await ask({ messages, max_tokens: 400, seed: 1, reasoning_format: "none", response_format });
+    assert.equal(final.finishReason, "stop");
+    const { colour, deep, ...rest } = JSON.parse(final.text);
+    assert.ok(["red", "green", "blue"].includes(colour) && typeof deep === "boolean", final.text);
+    assert.deepEqual(rest, {});
+  });
+
+  test("logprobs: chunks and the whole answer have the server's numbers, to the last digit", async () => {
+    const { wire, whole, chunks } = await ask({ messages, max_tokens: 6, seed: 1, temperature: 1, logprobs: true, top_logprobs: 2 });
+    const ofChunks = chunks.flatMap(({ choices }) => choices[0]?.logprobs?.content ?? []);
+    assert.deepEqual(whole.choices[0].logprobs, wire.choices[0].logprobs);
+    assert.deepEqual(ofChunks, wire.choices[0].logprobs.content);
+    assert.equal(ofChunks.length, 6);
+    assert.ok(ofChunks.every(({ top_logprobs }) => top_logprobs.length === 2));
+  });
+
+  test("n: 2: two answers, told apart; events and the text are of the first", async () => {
+    const { final, chunks, expected, events } = await ask({ messages, max_tokens: 12, seed: 1, temperature: 1, n: 2 });
+    assert.deepEqual(expected.map(({ index, finish }) => [index, finish]), [[0, "length"], [1, "length"]]);
+    assert.notEqual(expected[0].text, expected[1].text);
+    assert.deepEqual(final.choices.map(({ message }) => message.content), final.choices.map(({ text }) => text));
+    assert.equal(final.text, final.choices[0].text);
+    // The server tells the usage of each choice by itself; of the whole answer it tells one choice's alone.
+    assert.deepEqual(chunks.filter(({ usage }) => usage).map(({ usage }) => usage.completion_tokens), [12, 12]);
+    assert.equal(final.usage.completion_tokens, 12);
+    assert.deepEqual(events.filter(({ type }) => type === "usage").map(({ usage }) => usage), [final.usage]);
+    const silent = await collect(client.chatCompletionStream({ messages, max_tokens: 12, seed: 1, n: 2 }));
+    assert.ok(silent.every(({ choices }) => choices.length === 1), "a chunk of usage that nobody asked for");
+  });
+
+  test("reasoning comes apart from the text", async () => {
+    const { final, expected } = await ask({ messages, max_tokens: 200, seed: 1, grammar: 'root ::= "<think>the river</think>the road"' });
+    assert.deepEqual([expected[0].reasoning, expected[0].text], ["the river", "the road"]);
+    assert.deepEqual(final.message, { role: "assistant", content: "the road" });
+    // The same as tags in the text, when the server is told to leave them there.
+    const tagged = { messages, max_tokens: 200, reasoning_format: "none", grammar: 'root ::= "<think>the river</think>the road"' };
+    const wire = await server.json("/v1/chat/completions", tagged);
+    assert.equal(wire.choices[0].message.content, "<think>the river</think>the road");
+    const { reasoning, text } = await client.chat.stream(tagged).final();
+    assert.deepEqual([reasoning, text], ["the river", "the road"]);
+    assert.equal((await client.chat.stream(tagged, { reasoningTags: false }).final()).text, wire.choices[0].message.content);
+  });
+});
+
 describe("the wire, which the client's reader relies on", { timeout: 60_000 }, () => {
   const request = { messages, max_tokens: 5, stream: true };
 

@@ -16,8 +16,8 @@ const run = promisify(execFile);
 /** What TypeScript makes of each source file. */
 const compiled = (name) => [`dist/${name}.d.ts`, `dist/${name}.js`, `dist/${name}.js.map`];
 
-/** Made by the build, not written by hand: there is no source to map to. */
-const generated = ["dist/hf_inference_wasm.js", "dist/module-base64.js"];
+/** Made by the build, not written by hand: there is no source to map to, or most of it is another package's. */
+const generated = ["dist/hf_inference_wasm.js", "dist/json-schema.js", "dist/module-base64.js"];
 
 const entries = {
   workerd: "dist/entries/workerd.js",
@@ -33,11 +33,14 @@ const files = [
   "package.json",
   "dist/hf_inference_wasm_bg.wasm",
   ...generated,
-  ...["client", "errors", "exchange", "index", "instance", "options", "stream"].flatMap(compiled),
+  "dist/json-schema.d.ts",
+  "dist/json-schema.LICENSE.txt",
+  ...["client", "errors", "exchange", "growing", "index", "instance", "options", "schema", "stream", "structured"].flatMap(compiled),
   ...["edge-light", "inline", "node", "web", "workerd"].flatMap((name) => compiled(`entries/${name}`)),
   // These hold types only: nothing is left of them at run time.
   "dist/types/chat.d.ts",
   "dist/types/generation.d.ts",
+  "dist/types/schema.d.ts",
 ].sort();
 
 describe("the packed package", () => {
@@ -84,6 +87,22 @@ describe("the packed package", () => {
   test("has a licence that is the repository's", async () => {
     assert.equal(await read("LICENSE"), await readFile(join(repository, "LICENSE"), "utf8"));
     assert.ok(manifest.license, "package.json names the licence");
+  });
+
+  test("has the licence of the validator that is built into it, and names its author in it", async () => {
+    const licence = await read("dist/json-schema.LICENSE.txt");
+    assert.match(licence, /^Copyright \(c\) 2020 Jeremy Danyow$/m);
+    assert.match(licence, /^Permission is hereby granted, free of charge/m);
+    assert.match(await read("dist/json-schema.js"), /^\/\*! .*Copyright \(c\) 2020 Jeremy Danyow.*json-schema\.LICENSE\.txt/);
+  });
+
+  test("imports nothing but its own files and Node's", async () => {
+    for (const file of javascript()) {
+      const content = await read(file);
+      for (const [, specifier] of content.matchAll(/\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g)) {
+        assert.match(specifier, /^(\.|node:)/, file);
+      }
+    }
   });
 
   test("has the repository's README", async () => {

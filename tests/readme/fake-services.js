@@ -47,6 +47,7 @@ function reply(body) {
   }
   const schema = body.response_format?.json_schema?.schema;
   if (schema) return { text: JSON.stringify(example(schema)), finishReason: "stop" };
+  if (body.response_format?.type === "json_object") return { text: '{"title":"The sky","year":2026}', finishReason: "stop" };
   if (last.role === "tool") return { text: `The tool says: ${textOf(last.content)}`, finishReason: "stop" };
   const prompt = textOf(last.content);
   const known = answers.find(([question]) => question.test(prompt));

@@ -18,6 +18,8 @@ import * as wire from "./wire.js";
  */
 
 const maximumLifeOfEndlessStream = 60_000;
+/** More than any client takes of a body that it cannot use, and than a browser does meanwhile. */
+const maximumSizeOfEndlessBody = 1024 * 1024 * 1024;
 
 /** @type {Record<string, (exchange: Exchange) => Promise<void> | void>} */
 export const scenarios = {
@@ -53,6 +55,30 @@ export const scenarios = {
       await write(exchange, ": keep-alive\n\n", 0);
       await pause(5, exchange.gone);
     }
+  },
+
+  /** A body without end (`shape`, see `wire.endlessBodies`), as fast as the client takes it. */
+  async flood(exchange) {
+    const { piece } = startEndlessBody(exchange);
+    const pieces = piece.repeat(Math.ceil(65_536 / piece.length));
+    const end = Date.now() + maximumLifeOfEndlessStream;
+    while (Date.now() < end && !exchange.gone.aborted && exchange.entry.bytesSent < maximumSizeOfEndlessBody) {
+      await writeCounted(exchange, pieces);
+      // The client's leaving is noticed between two turns only.
+      await nextTurn();
+    }
+    exchange.response.end();
+  },
+
+  /** The same, one byte at a time. */
+  async trickle(exchange) {
+    const { piece } = startEndlessBody(exchange);
+    const end = Date.now() + maximumLifeOfEndlessStream;
+    for (let at = 0; Date.now() < end && !exchange.gone.aborted; at = (at + 1) % piece.length) {
+      await writeCounted(exchange, piece[at]);
+      await pause(1, exchange.gone);
+    }
+    exchange.response.end();
   },
 
   /** Resets the connection: before the headers, or after so many tokens. */
@@ -292,6 +318,20 @@ function whole(exchange) {
 function startStream({ response, options, headers }) {
   response.writeHead(200, { ...headers, "content-type": options.type ?? "text/event-stream", "cache-control": "no-cache" });
   response.flushHeaders();
+}
+
+/** Sends the head and the start of an endless body. */
+function startEndlessBody(exchange) {
+  const { status = 200, contentType = "text/event-stream", start = "", piece } = wire.endlessBodies[exchange.options.shape];
+  exchange.response.writeHead(status, { ...exchange.headers, "content-type": contentType });
+  exchange.entry.bytesSent = start.length;
+  exchange.response.write(start);
+  return { piece };
+}
+
+async function writeCounted(exchange, text) {
+  exchange.entry.bytesSent += text.length;
+  await write(exchange, text, 0);
 }
 
 async function write(exchange, data, tokens) {

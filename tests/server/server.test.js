@@ -97,3 +97,25 @@ test("pages may read the answers, unless the scenario forbids it", async () => {
 test("an unknown scenario is an error", async () => {
   assert.equal((await play("no-such-thing").response).status, 500);
 });
+
+test("a flood is sent until the client leaves, and what was sent is counted", async () => {
+  const { response, ask } = play("flood;shape=event");
+  const reader = (await response).body.getReader();
+  let taken = 0;
+  while (taken < 1_000_000) taken += (await reader.read()).value.length;
+  await reader.cancel();
+  const [request] = (await ask("/closed")).requests;
+  assert.equal(request.closedByClient, true);
+  assert.ok(request.bytesSent >= taken, `${request.bytesSent} of ${taken} bytes`);
+});
+
+test("a trickle comes byte by byte, and has the status of its body", async () => {
+  const { response, ask } = play("trickle;shape=error");
+  assert.equal((await response).status, 500);
+  const reader = (await response).body.getReader();
+  let text = "";
+  while (text.length < 21) text += new TextDecoder().decode((await reader.read()).value);
+  assert.match(text, /^\{"error":"0123456789a/);
+  await reader.cancel();
+  assert.equal((await ask("/closed")).requests[0].closedByClient, true);
+});

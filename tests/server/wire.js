@@ -262,6 +262,22 @@ export const streamErrors = {
   named: { raw: "event: error\ndata: {\"message\":\"Overloaded\"}\n\n", message: "Overloaded" },
 };
 
+/**
+ * Bodies that never end: `start`, and then `piece` again and again.
+ * @type {Record<string, { status?: number, contentType?: string, start?: string, piece: string }>}
+ */
+export const endlessBodies = {
+  event: { start: "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"", piece: "0123456789abcdef" },
+  lines: { start: "data: {\"choices\":[\n", piece: `data: ${" ".repeat(1000)}\n` },
+  words: { piece: eventText(chatDeltaChunk("test-model", { content: "word " })) },
+  comments: { piece: ": keep-alive\n\n" },
+  blanks: { piece: "\n" },
+  zeros: { piece: "\0" },
+  whole: { contentType: "application/json", start: "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"", piece: "0123456789abcdef" },
+  error: { status: 500, contentType: "application/json", start: "{\"error\":\"", piece: "0123456789abcdef" },
+  mapping: { contentType: "application/json", start: "{\"inferenceProviderMapping\":{\"groq\":{\"status\":\"live\",\"providerId\":\"", piece: "0123456789abcdef" },
+};
+
 /** Reads the text a body asks about: the last user message, the inputs or the prompt. */
 export function questionOf(body) {
   if (Array.isArray(body?.messages)) return String(body.messages.at(-1)?.content ?? "");

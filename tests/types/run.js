@@ -35,6 +35,12 @@ const checks = [
     files: ["requests.ts"],
     options: { lib: ["ES2022", "DOM", "DOM.Iterable"], types: ["node"], exactOptionalPropertyTypes: false },
   },
+  ...["nodenext", "bundler"].map((moduleResolution) => ({
+    title: `structured answers with zod, valibot, arktype and JSON Schema, moduleResolution ${moduleResolution}`,
+    files: ["schemas.ts"],
+    // ArkType's own declarations name Node's.
+    options: { ...browser, types: ["node"], module: moduleResolution === "bundler" ? "esnext" : moduleResolution, moduleResolution },
+  })),
   {
     title: "without the DOM library, with Node's types",
     files: ["without-dom.ts"],
@@ -77,7 +83,16 @@ function compile(script, directory, config) {
 }
 
 const consumer = await createConsumer({
-  packages: ["@huggingface/inference", "@huggingface/tasks", "@types/node", "openai"],
+  packages: [
+    "@huggingface/inference",
+    "@huggingface/tasks",
+    "@types/node",
+    "@valibot/to-json-schema",
+    "arktype",
+    "openai",
+    "valibot",
+    "zod",
+  ],
 });
 let failed = 0;
 try {

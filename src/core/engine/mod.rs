@@ -368,6 +368,7 @@ impl Call {
         if self.state != State::Reading {
             return self.progress();
         }
+        self.rearm |= self.watchdog.is_due(now);
         let pieces = self.stream.pieces();
         let outcome = self.stream.feed(bytes, &mut self.batch);
         if outcome == Outcome::More && pieces == self.stream.pieces() {
@@ -422,6 +423,7 @@ impl Call {
 
     fn fail(&mut self, error: Box<Error>, now: Milliseconds) {
         if self.state != State::Settled {
+            self.stream.answer.release(&mut self.batch);
             self.trace.ended(error.reason, now);
             self.error = Some(error);
             self.state = State::Settled;
@@ -431,6 +433,7 @@ impl Call {
     /// The caller wants no more of it.
     pub fn abort(&mut self, now: Milliseconds) {
         if self.state != State::Settled {
+            self.stream.answer.release(&mut self.batch);
             self.trace.ended("aborted", now);
             self.aborted = true;
             self.state = State::Settled;

@@ -320,7 +320,7 @@ fn unserved(task: Task, settings: &Settings, offers: &[Offer]) -> Box<Error> {
     let mut message = String::new();
     let mut say = |words: &[&str]| words.iter().for_each(|word| message.push_str(word));
     if settings.provider == table::AUTO {
-        say(&["no provider serves ", &settings.model, " for ", task.name()]);
+        say(&["no provider that this client can use serves ", &settings.model, " for ", task.name()]);
     } else {
         say(&[&settings.provider, " does not serve ", &settings.model, " for ", task.name()]);
     }

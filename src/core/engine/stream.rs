@@ -10,9 +10,6 @@ use crate::core::wire::generation::Generation;
 use crate::core::wire::problem::{self, Problem};
 use crate::core::wire::{json, sse};
 
-/// The largest whole answer that is kept, in bytes.
-const MAX_DOCUMENT_BYTES: usize = 64 * 1024 * 1024;
-
 /// How much white space is kept before anything is said, in bytes.
 const MAX_WHITE_SPACE: usize = 4_096;
 
@@ -67,6 +64,14 @@ impl Answer {
         }
     }
 
+    /// It failed: what was held back because more could have come to it is told, and is part of what had come.
+    pub fn release(&mut self, batch: &mut Batch) {
+        match self {
+            Answer::Chat(answer) => answer.release(batch),
+            Answer::Generation(generation) => generation.release(batch),
+        }
+    }
+
     /// Whether the consumer has been shown anything of it.
     pub fn has_output(&self) -> bool {
         match self {
@@ -116,6 +121,18 @@ impl Stream {
 
     /// Takes a stretch of the body.
     pub fn feed(&mut self, bytes: &[u8], batch: &mut Batch) -> Outcome {
+        let outcome = self.read(bytes, batch);
+        self.told(outcome, batch)
+    }
+
+    fn told(&mut self, outcome: Outcome, batch: &mut Batch) -> Outcome {
+        if matches!(outcome, Outcome::Failed(_)) {
+            self.answer.release(batch);
+        }
+        outcome
+    }
+
+    fn read(&mut self, bytes: &[u8], batch: &mut Batch) -> Outcome {
         if let Format::Unknown(start) = &mut self.format {
             start.extend_from_slice(bytes);
             let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
@@ -138,14 +155,14 @@ impl Stream {
                 _ => std::mem::take(start),
             };
             self.format = format;
-            return self.feed(&start, batch);
+            return self.read(&start, batch);
         }
         match &mut self.format {
             Format::Unknown(_) => Outcome::More,
             Format::Document(document) => {
                 document.extend_from_slice(bytes);
                 self.pieces += 1;
-                if document.len() > MAX_DOCUMENT_BYTES {
+                if document.len() > chat::MAX_ANSWER_BYTES {
                     return failed(Kind::ResponseTooLarge, "answer");
                 }
                 Outcome::More
@@ -169,22 +186,24 @@ impl Stream {
 
     /// The body has ended.
     pub fn end(&mut self, batch: &mut Batch) -> Outcome {
-        match self.finish(batch) {
+        let outcome = match self.finish(batch) {
             // Some services ignore `n`: at a clean end, what has begun and ended is all there is.
             Outcome::More if self.answer.is_finished() => Outcome::Complete,
             Outcome::More => failed(Kind::Truncated, "no_end"),
             outcome => outcome,
-        }
+        };
+        self.told(outcome, batch)
     }
 
     /// The body broke off. What had come by then may be complete all the same.
     pub fn break_off(&mut self, batch: &mut Batch) -> Outcome {
-        match self.finish(batch) {
+        let outcome = match self.finish(batch) {
             Outcome::Complete => Outcome::Complete,
             Outcome::More if self.is_finished() => Outcome::Complete,
             _ if self.answer.has_output() => failed(Kind::StreamInterrupted, "connection_lost"),
             _ => failed(Kind::Network, "connection_lost"),
-        }
+        };
+        self.told(outcome, batch)
     }
 
     /// Takes what the end of the body left unended. `More` when the service has not said that it was all.
@@ -292,6 +311,14 @@ fn explain(fault: Fault, shown: bool, bytes: &[u8]) -> Box<Error> {
     }
 }
 
+/// Whether TGI says that the request is wrong: by its error types, or on its OpenAI routes, where every
+/// error has the same status, by how its words begin.
+fn is_of_the_request(problem: &Problem) -> bool {
+    const TYPES: &[&str] = &["validation", "template_error", "tool_error", "missing_template_variable"];
+    const WORDS: &[&str] = &["Input validation error:", "Template error:", "Tool error:"];
+    TYPES.contains(&problem.code.as_str()) || WORDS.iter().any(|words| problem.message.starts_with(words))
+}
+
 /// An error object sent with status 200. Its code, where it is a status, says what kind it is; TGI's
 /// `http_status_code` is always 422 whatever the cause, and is not looked at.
 fn from_service(problem: Problem, shown: bool) -> Box<Error> {
@@ -301,7 +328,7 @@ fn from_service(problem: Problem, shown: bool) -> Box<Error> {
         (true, _) => Kind::StreamInterrupted,
         (false, Some(kind)) => kind,
         (false, None) if problem.code.starts_with("rate_limit") => Kind::RateLimit,
-        (false, None) if problem.code == "validation" => Kind::Input,
+        (false, None) if is_of_the_request(&problem) => Kind::Input,
         (false, None) => Kind::Server,
     };
     let mut error = Error::boxed(kind, "error_in_stream");

@@ -115,6 +115,12 @@ impl Watchdog {
         changed
     }
 
+    /// Whether a look is due. A body whose pieces are always ready leaves the timer no turn.
+    #[inline]
+    pub fn is_due(&self, now: Milliseconds) -> bool {
+        now >= self.planned
+    }
+
     /// Looks at the stamps. While the consumer is busy only the total runs.
     pub fn check(&mut self, now: Milliseconds) -> Look {
         if now - self.planned > JUMP {

@@ -15,6 +15,8 @@ pub struct Generation {
     /// What the OpenAI shape brought.
     completion: chat::Answer,
     scratch: Batch,
+    /// The completion's seed as the server wrote it (Together's); empty when it tells none.
+    seed: Vec<u8>,
     /// The text of TGI's ordinary tokens.
     text: Vec<u8>,
     carry: Surrogate,
@@ -59,7 +61,7 @@ impl Generation {
             return Err(Fault::Service(Box::new(Problem::read(message))));
         }
         if let Some(token) = parts.token {
-            self.take_token(token, batch);
+            self.take_token(token, batch)?;
             self.events += 1;
             batch.chunk(message);
         } else if parts.generated_text.is_some() {
@@ -108,7 +110,7 @@ impl Generation {
         if whole.ends_with(&told) || told.starts_with(&whole) { Ok(()) } else { Err(Fault::Mismatch) }
     }
 
-    fn take_token(&mut self, token: &[u8], batch: &mut Batch) {
+    fn take_token(&mut self, token: &[u8], batch: &mut Batch) -> Result<(), Fault> {
         let special = json::member(token, "special") == Some(b"true");
         let text = json::member(token, "text").and_then(json::as_text);
         if let Some(text) = text.filter(|_| !special) {
@@ -116,11 +118,18 @@ impl Generation {
             text.append_to(&mut self.text, &mut self.carry);
             batch.delta(Mark::Text, self.text.get(from..).unwrap_or_default());
         }
+        if self.text.len() > chat::MAX_ANSWER_BYTES { Err(Fault::TooLarge("answer")) } else { Ok(()) }
     }
 
     fn take_completion(&mut self, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
         let from = self.completion_text().len();
         self.completion.take(chunk, &mut self.scratch)?;
+        if let Some(seed) = json::member(chunk, "choices")
+            .and_then(json::first)
+            .and_then(|choice| json::member(choice, "seed"))
+        {
+            self.seed = seed.to_vec();
+        }
         let delta = self.completion_text().get(from..).unwrap_or_default().to_vec();
         if !delta.is_empty() {
             batch.delta(Mark::Text, &delta);
@@ -148,14 +157,19 @@ impl Generation {
         self.events > 0 || self.completion.has_output()
     }
 
-    /// Nothing more will come. An OpenAI stream gets the closing event that TGI's has.
-    pub fn settle(&mut self, batch: &mut Batch) {
+    /// Nothing more will come: half a character that nothing completed is shown as what it became.
+    pub fn release(&mut self, batch: &mut Batch) {
         let (from, token_from) = (self.completion_text().len(), self.text.len());
-        self.completion.settle(&mut self.scratch);
+        self.completion.release(&mut self.scratch);
         self.carry.flush(&mut self.text);
-        // Half a character that nothing completed is shown as what it became.
         batch.delta(Mark::Text, self.completion_text().get(from..).unwrap_or_default());
         batch.delta(Mark::Text, self.text.get(token_from..).unwrap_or_default());
+    }
+
+    /// The answer is complete. An OpenAI stream gets the closing event that TGI's has.
+    pub fn settle(&mut self, batch: &mut Batch) {
+        self.release(batch);
+        self.completion.settle(&mut self.scratch);
         if self.generated_text.is_none() && self.completion.is_finished() {
             let text = self.completion_text().to_vec();
             let mut details = Vec::new();
@@ -206,7 +220,7 @@ impl Generation {
         details
             .text("finish_reason", reason)
             .raw("generated_tokens", tokens.unwrap_or(b"null"))
-            .raw("seed", b"null");
+            .raw("seed", if self.seed.is_empty() { b"null" } else { &self.seed });
         details.end();
     }
 

@@ -26,12 +26,14 @@ pub struct ThinkTags {
     place: Place,
     /// What could still become a tag.
     held: Vec<u8>,
+    /// How much of it is the white space before.
+    blank: usize,
 }
 
 impl ThinkTags {
     /// At the start of a content that may begin with tags.
     pub fn at_start() -> ThinkTags {
-        ThinkTags { place: Place::Start, held: Vec::new() }
+        ThinkTags { place: Place::Start, ..ThinkTags::default() }
     }
 
     /// Whether all that comes is text, so that it need not be sorted.
@@ -46,7 +48,8 @@ impl ThinkTags {
             let held = self.held.as_slice();
             match self.place {
                 Place::Start => {
-                    let word = held.trim_ascii_start();
+                    let word = held.get(self.blank..).unwrap_or_default().trim_ascii_start();
+                    self.blank = held.len() - word.len();
                     if OPEN.starts_with(word) && word.len() < OPEN.len() {
                         return;
                     }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdir, readFile, readdir } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -8,13 +8,14 @@ import { Miniflare } from "miniflare";
 import { pageOutput } from "../support/browser.js";
 import { useConsumer } from "../support/fixture.js";
 import { answer, startServer } from "../support/server.js";
+import { structuredAnswer } from "../support/structured.js";
 
 describe("esbuild", () => {
   const fixture = useConsumer(new URL("./", import.meta.url));
 
   async function bundle(entry, options) {
-    const folder = join(fixture.consumer.directory, "out", entry);
-    await mkdir(folder, { recursive: true });
+    await mkdir(join(fixture.consumer.directory, "out"), { recursive: true });
+    const folder = await mkdtemp(join(fixture.consumer.directory, "out", `${entry}-`));
     await copyFile(join(fixture.consumer.directory, "index.html"), join(folder, "index.html"));
     await build({
       absWorkingDir: fixture.consumer.directory,
@@ -58,6 +59,24 @@ describe("esbuild", () => {
     assert.equal(await outputInBrowser(folder), answer);
   });
 
+  test("the validator of JSON Schemas in a chunk of its own", async () => {
+    const folder = await bundle("structured-page.js", { splitting: true });
+    const chunks = (await readdir(folder)).filter((name) => name.startsWith("json-schema-"));
+    assert.equal(chunks.length, 1);
+    assert.equal(await outputInBrowser(folder), structuredAnswer);
+  });
+
+  test("the validator of JSON Schemas in one file with the rest", async () => {
+    const folder = await bundle("structured-page.js");
+    assert.deepEqual((await readdir(folder)).sort(), ["app.js", "index.html"]);
+    assert.equal(await outputInBrowser(folder), structuredAnswer);
+  });
+
+  test("the validator of JSON Schemas in a worker made of a blob", async () => {
+    const folder = await bundle("blob-page.js", { entryPoints: { app: "blob-page.js", worker: "blob-worker.js" } });
+    assert.equal(await outputInBrowser(folder), structuredAnswer);
+  });
+
   test("workerd entry", async () => {
     const folder = await bundle("worker.js", { conditions: ["workerd"], loader: { ".wasm": "copy" } });
     const emitted = (await readdir(folder)).filter((name) => name.endsWith(".wasm"));
@@ -74,6 +93,8 @@ describe("esbuild", () => {
     try {
       const response = await miniflare.dispatchFetch("http://worker/");
       assert.equal(await response.text(), answer);
+      const structured = await miniflare.dispatchFetch("http://worker/structured");
+      assert.equal(await structured.text(), structuredAnswer);
     } finally {
       await miniflare.dispose();
       await server.stop();

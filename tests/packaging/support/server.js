@@ -1,14 +1,19 @@
 /**
- * A small OpenAI-compatible server that streams one fixed answer, and serves the files of a folder.
+ * A small OpenAI-compatible server that streams one fixed answer, or one fixed value to requests for JSON, and
+ * serves the files of a folder.
  */
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
+import { Readable } from "node:stream";
 
 /** What the server answers, in the pieces in which it sends them. */
 export const pieces = ["The", " sky", " is", " blue:", " été", ", 空", ", 🌌", "."];
 export const answer = pieces.join("");
+
+/** What it answers when it is asked for JSON. */
+export const value = { color: "blue", since: [1, 2, 3] };
 
 const contentTypes = {
   ".css": "text/css",
@@ -26,8 +31,8 @@ const crossOrigin = {
   "access-control-allow-methods": "GET, POST",
 };
 
-function streamAnswer(request, response) {
-  request.resume();
+async function streamAnswer(request, response) {
+  const { response_format } = await new Response(Readable.toWeb(request)).json();
   response.writeHead(200, { ...crossOrigin, "content-type": "text/event-stream" });
   const chunk = (delta, finish_reason) =>
     `data: ${JSON.stringify({
@@ -37,7 +42,8 @@ function streamAnswer(request, response) {
       model: "fixed",
       choices: [{ index: 0, delta, finish_reason }],
     })}\n\n`;
-  for (const content of pieces) response.write(chunk({ content }, null));
+  const parts = response_format ? JSON.stringify(value).match(/.{1,4}/g) : pieces;
+  for (const content of parts) response.write(chunk({ content }, null));
   response.write(chunk({}, "stop"));
   response.end("data: [DONE]\n\n");
 }
@@ -64,7 +70,7 @@ export async function startServer({ folder } = {}) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://127.0.0.1");
     if (request.method === "OPTIONS") response.writeHead(204, crossOrigin).end();
-    else if (request.method === "POST" && pathname === "/v1/chat/completions") streamAnswer(request, response);
+    else if (request.method === "POST" && pathname === "/v1/chat/completions") void streamAnswer(request, response);
     else if (pathname === "/favicon.ico") response.writeHead(204).end();
     else if (request.method === "GET" && folder) void sendFile(folder, pathname, response);
     else response.writeHead(404).end();

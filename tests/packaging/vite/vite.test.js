@@ -6,18 +6,24 @@ import { build, createServer } from "vite";
 import { pageOutput } from "../support/browser.js";
 import { useConsumer } from "../support/fixture.js";
 import { answer, startServer } from "../support/server.js";
+import { structuredAnswer } from "../support/structured.js";
 
 describe("Vite", () => {
   const fixture = useConsumer(new URL("./", import.meta.url));
 
   test("production build", async () => {
-    await build({ root: fixture.consumer.directory, configFile: false, logLevel: "error" });
-    const folder = join(fixture.consumer.directory, "dist");
-    const emitted = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".wasm"));
+    const root = fixture.consumer.directory;
+    const input = ["index.html", "structured.html"].map((page) => join(root, page));
+    await build({ root, configFile: false, logLevel: "error", build: { rolldownOptions: { input } } });
+    const folder = join(root, "dist");
+    const files = await readdir(folder, { recursive: true });
+    const emitted = files.filter((name) => name.endsWith(".wasm"));
     assert.equal(emitted.length, 1, `one .wasm is emitted: ${emitted}`);
+    assert.equal(files.filter((name) => /\bjson-schema-.*\.js$/.test(name)).length, 1, `the validator is a chunk: ${files}`);
     const server = await startServer({ folder });
     try {
       assert.equal(await pageOutput(fixture.browser, server.url), answer);
+      assert.equal(await pageOutput(fixture.browser, `${server.url}/structured.html`), structuredAnswer);
     } finally {
       await server.stop();
     }
@@ -34,8 +40,9 @@ describe("Vite", () => {
     try {
       await vite.listen();
       const { port } = vite.httpServer.address();
-      const page = `http://127.0.0.1:${port}/?server=${encodeURIComponent(server.url)}`;
-      assert.equal(await pageOutput(fixture.browser, page), answer);
+      const page = (path) => `http://127.0.0.1:${port}/${path}?server=${encodeURIComponent(server.url)}`;
+      assert.equal(await pageOutput(fixture.browser, page("")), answer);
+      assert.equal(await pageOutput(fixture.browser, page("structured.html")), structuredAnswer);
     } finally {
       await vite.close();
       await server.stop();

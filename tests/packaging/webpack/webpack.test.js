@@ -7,16 +7,18 @@ import webpack from "webpack";
 import { pageOutput } from "../support/browser.js";
 import { useConsumer } from "../support/fixture.js";
 import { answer, startServer } from "../support/server.js";
+import { structuredAnswer } from "../support/structured.js";
 
 describe("webpack", () => {
   const fixture = useConsumer(new URL("./", import.meta.url));
 
-  test("production build", async () => {
-    const folder = join(fixture.consumer.directory, "dist");
+  /** @returns {Promise<{ files: string[], output: string }>} the files that were emitted, and what the page shows */
+  async function built(entry) {
+    const folder = join(fixture.consumer.directory, "dist", entry);
     const compiler = webpack({
       mode: "production",
       context: fixture.consumer.directory,
-      entry: "./app.js",
+      entry: `./${entry}`,
       output: { path: folder, filename: "app.js", module: true },
       experiments: { outputModule: true },
     });
@@ -24,14 +26,26 @@ describe("webpack", () => {
     await promisify(compiler.close.bind(compiler))();
     assert.ok(!stats.hasErrors() && !stats.hasWarnings(), stats.toString("errors-warnings"));
 
-    const emitted = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".wasm"));
-    assert.equal(emitted.length, 1, `one .wasm is emitted: ${emitted}`);
+    const files = await readdir(folder, { recursive: true });
     await copyFile(join(fixture.consumer.directory, "index.html"), join(folder, "index.html"));
     const server = await startServer({ folder });
     try {
-      assert.equal(await pageOutput(fixture.browser, server.url), answer);
+      return { files, output: await pageOutput(fixture.browser, server.url) };
     } finally {
       await server.stop();
     }
+  }
+
+  test("production build", async () => {
+    const { files, output } = await built("app.js");
+    const emitted = files.filter((name) => name.endsWith(".wasm"));
+    assert.equal(emitted.length, 1, `one .wasm is emitted: ${emitted}`);
+    assert.equal(output, answer);
+  });
+
+  test("the validator of JSON Schemas in a chunk of its own", async () => {
+    const { files, output } = await built("structured-page.js");
+    assert.equal(files.filter((name) => name.endsWith(".js")).length, 2, String(files));
+    assert.equal(output, structuredAnswer);
   });
 });

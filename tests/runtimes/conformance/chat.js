@@ -295,4 +295,50 @@ export const chatChecks = [
       assert.equal(count, 300_000);
     },
   },
+  {
+    name: "chat: logprobs, several choices and whatever else a service adds reach the reader of chunks and of the whole",
+    async run({ assert, library }) {
+      const logprobs = { content: [{ token: "a", logprob: -0.25, bytes: [97], top_logprobs: [{ token: "b", logprob: -1.5, bytes: null }] }], refusal: null };
+      const common = { id: "c", object: "chat.completion.chunk", created: 1755000000.5, model: "m", system_fingerprint: "", service_tier: "flex", "x-router-metadata": { route: "r" } };
+      const chunks = [
+        { ...common, prompt_logprobs: null, choices: [{ index: 1, delta: { role: "assistant", content: "x", refusal: null }, logprobs, finish_reason: null }], x_groq: { id: "req_1", seed: 872656815 } },
+        { ...common, choices: [{ index: 0, text: "a", seed: null, delta: { token_id: 17, role: "", content: "a", tool_calls: null }, logprobs, content_filter_results: { hate: { filtered: false } }, finish_reason: null }] },
+        { ...common, choices: [{ index: 1, delta: {}, logprobs: null, finish_reason: "length", stop_reason: 128009 }, { index: 0, delta: {}, logprobs: null, finish_reason: "eos", stop_reason: null }] },
+        { ...common, choices: [], usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3, estimated_cost: 0.0000012, completion_tokens_details: { reasoning_tokens: 1 } }, time_info: { queue_time: 0.000093189 } },
+      ];
+      const answering = (response) => new library.InferenceClient({ baseUrl: "https://h.example", fetch: async () => response() });
+      const streaming = answering(() => new Response(wire.eventStream(chunks), { headers: { "content-type": "text/event-stream" } }));
+      const request = { ...question, n: 2, logprobs: true, top_logprobs: 1, stream_options: { include_usage: true } };
+      assert.deepEqual(await collect(streaming.chatCompletionStream(request)), chunks);
+      assert.deepEqual(await collect(await streaming.chat.completions.create({ ...request, stream: true })), chunks);
+      const final = await streaming.chat.stream(request).final();
+      assert.deepEqual(final.choices.map(({ index, text, finishReason }) => [index, text, finishReason]), [[0, "a", "stop"], [1, "x", "length"]]);
+      assert.deepEqual(final.usage, chunks[3].usage);
+      const whole = {
+        ...common, object: "chat.completion", usage: chunks[3].usage,
+        choices: [0, 1].map((index) => ({ index, message: { role: "assistant", content: "a", refusal: null, annotations: [], audio: null }, logprobs, finish_reason: "stop", stop_reason: null })),
+      };
+      assert.deepEqual(await answering(() => Response.json(whole)).chatCompletion(request), whole);
+    },
+  },
+  {
+    name: "chat: numbers beyond 2^53 in the arguments of a tool call stay what they are",
+    async run({ assert, library }) {
+      const number = "93137811394053800010";
+      const calls = {
+        "a string": `{"index":0,"id":"c","function":{"name":"f","arguments":"{\\"n\\":${number}}"}}`,
+        "an object": `{"index":0,"id":"c","function":{"name":"f","arguments":{"n":${number}}}}`,
+      };
+      await forEachCase(calls, async (_, call) => {
+        const body = `data: {"choices":[{"index":0,"delta":{"tool_calls":[${call}]}}]}\n\ndata: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\ndata: [DONE]\n\n`;
+        const fetch = async () => new Response(body, { headers: { "content-type": "text/event-stream" } });
+        const client = new library.InferenceClient({ baseUrl: "https://h.example", fetch });
+        const answer = client.chat.stream(question);
+        const events = await collect(answer.events);
+        const deltas = events.filter(({ type }) => type === "tool-call-delta").map((event) => event.arguments);
+        assert.equal(deltas.join(""), `{"n":${number}}`);
+        assert.equal((await answer.final()).toolCalls[0].function.arguments, `{"n":${number}}`);
+      });
+    },
+  },
 ];

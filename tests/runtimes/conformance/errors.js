@@ -6,7 +6,7 @@ const question = { model: "test-model", messages: [{ role: "user", content: "Hel
 const classOfStatus = {
   400: "InputError", 401: "AuthenticationError", 402: "PaymentRequiredError", 403: "PermissionError", 404: "NotFoundError",
   405: "InputError", 408: "ServerError", 409: "ServerError", 410: "NotFoundError", 413: "InputError", 415: "InputError",
-  418: "InputError", 422: "InputError", 424: "InputError", 425: "ServerError", 429: "RateLimitError", 500: "ServerError",
+  418: "InputError", 422: "InputError", 424: "ServerError", 425: "ServerError", 429: "RateLimitError", 500: "ServerError",
   501: "ServerError", 502: "ServerError", 503: "ServerError", 504: "ServerError", 520: "ServerError", 529: "ServerError",
 };
 const retryable = [408, 409, 425, 429, 500, 502, 503, 504, 520, 529];

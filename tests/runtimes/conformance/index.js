@@ -4,8 +4,10 @@ import { chatChecks } from "./chat.js";
 import { concurrencyChecks } from "./concurrency.js";
 import { errorChecks } from "./errors.js";
 import { generationChecks } from "./generation.js";
+import { hostileChecks } from "./hostile.js";
 import { lifecycleChecks } from "./lifecycle.js";
 import { requestChecks } from "./requests.js";
+import { structuredChecks } from "./structured.js";
 import { timeoutChecks } from "./timeouts.js";
 
 /** What the package promises in every runtime. @type {import("./harness.js").Check[]} */
@@ -14,10 +16,12 @@ export const checks = [
   ...chatChecks,
   ...generationChecks,
   ...requestChecks,
+  ...structuredChecks,
   ...byteChecks,
   ...cancelChecks,
   ...errorChecks,
   ...timeoutChecks,
+  ...hostileChecks,
   ...concurrencyChecks,
 ];
 

@@ -21,6 +21,8 @@ pub struct Choice {
     pub tool_calls: Vec<ToolCall>,
     /// Why it ended, in the service's word; empty while it has not.
     pub finish_reason: Vec<u8>,
+    /// The bytes of its text, reasoning and arguments.
+    pub(super) size: usize,
     text_carry: Surrogate,
     reasoning_carry: Surrogate,
     think: ThinkTags,
@@ -55,6 +57,7 @@ impl Choice {
             self.add_parts(parts, false, batch)?;
         }
         if let Some(refusal) = delta.refusal {
+            self.size += refusal.raw().len();
             self.refusal.extend_from_slice(&refusal.to_bytes());
         }
         if let Some(tool_calls) = delta.tool_calls {
@@ -70,19 +73,24 @@ impl Choice {
         Ok(())
     }
 
-    /// Nothing more will come: half characters are given up, tool calls are complete.
-    pub(super) fn settle(&mut self, batch: &mut Batch) {
-        let shown = self.shown();
+    /// Nothing more will come: tells what was held back because more could have come to it.
+    pub(super) fn release(&mut self, batch: &mut Batch) {
         let (text, reasoning) = (self.text.len(), self.reasoning.len());
         self.think.finish(&mut self.reasoning, &mut self.text);
         self.text_carry.flush(&mut self.text);
         self.reasoning_carry.flush(&mut self.reasoning);
-        if shown {
+        if self.shown() {
             batch.delta(Mark::Reasoning, self.reasoning.get(reasoning..).unwrap_or_default());
             self.tell_text(text, batch);
-            if let Some(partial) = &mut self.partial {
-                partial.finish(&mut |patch| batch.patch(None, patch));
-            }
+        }
+    }
+
+    /// The answer is complete, and so are its tool calls.
+    pub(super) fn settle(&mut self, batch: &mut Batch) {
+        self.release(batch);
+        let shown = self.shown();
+        if let Some(partial) = &mut self.partial {
+            partial.finish(&mut |patch| batch.patch(None, patch));
         }
         for (position, call) in self.tool_calls.iter_mut().enumerate() {
             call.settle(position as u64, shown, batch);
@@ -90,6 +98,7 @@ impl Choice {
     }
 
     fn add_text(&mut self, text: Text<'_>, batch: &mut Batch) {
+        self.size += text.raw().len();
         let from = self.text.len();
         if self.think.is_past() {
             text.append_to(&mut self.text, &mut self.text_carry);
@@ -119,6 +128,7 @@ impl Choice {
     }
 
     fn add_reasoning(&mut self, text: Text<'_>, batch: &mut Batch) {
+        self.size += text.raw().len();
         let from = self.reasoning.len();
         text.append_to(&mut self.reasoning, &mut self.reasoning_carry);
         if self.shown() {

@@ -22,6 +22,8 @@ const NO_ERROR: &[&str] = &["null", "\"\"", "{}", "false"];
 /// The members of a chunk that are read.
 const MEMBERS: &[&str] =
     &["choices", "usage", "x_groq", "error", "object", "message", "detail", "id", "model"];
+/// The longest answer, in bytes: text, reasoning and arguments of all choices together.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// The most choices (`n`) of one answer.
 const MAX_CHOICES: usize = 128;
 
@@ -61,6 +63,8 @@ pub struct Answer {
     /// How many choices were asked for (`n`).
     pub expected_choices: usize,
     choices: Vec<Choice>,
+    /// The bytes of text, reasoning and arguments.
+    size: usize,
 }
 
 impl Answer {
@@ -169,6 +173,13 @@ impl Answer {
         })
     }
 
+    /// The answer failed: tells what was held back.
+    pub fn release(&mut self, batch: &mut Batch) {
+        for choice in &mut self.choices {
+            choice.release(batch);
+        }
+    }
+
     /// Nothing more will come: half characters are given up, tool calls are complete.
     pub fn settle(&mut self, batch: &mut Batch) {
         for choice in &mut self.choices {
@@ -187,6 +198,10 @@ impl Answer {
                 self.choices.len() - 1
             }
         };
-        self.choices.get_mut(at).map_or(Ok(()), |choice| choice.apply(delta, batch))
+        let Some(choice) = self.choices.get_mut(at) else { return Ok(()) };
+        let before = choice.size;
+        choice.apply(delta, batch)?;
+        self.size += choice.size - before;
+        if self.size > MAX_ANSWER_BYTES { Err(Fault::TooLarge("answer")) } else { Ok(()) }
     }
 }

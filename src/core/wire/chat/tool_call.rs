@@ -88,6 +88,7 @@ impl Choice {
             call.name = name;
         }
         let arguments = function.and_then(|function| json::member(function, "arguments"));
+        self.size += arguments.map_or(0, <[u8]>::len);
         match arguments.map(|arguments| (json::as_text(arguments), arguments)) {
             Some((Some(text), _)) => text.append_to(&mut call.arguments, &mut call.carry),
             // Arguments as an object, whole: old TGI, Ollama-like servers.

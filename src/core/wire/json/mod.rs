@@ -40,6 +40,13 @@ pub fn member<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
     None
 }
 
+/// The first element of the array `bytes`, as text.
+pub fn first(bytes: &[u8]) -> Option<&[u8]> {
+    let mut json = Reader::new(bytes);
+    json.array().ok()?;
+    json.element().ok()?.then(|| json.skip().ok())?
+}
+
 /// The string `value`, when it is one.
 pub fn as_text(value: &[u8]) -> Option<Text<'_>> {
     Reader::new(value).text().ok()
