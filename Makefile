@@ -11,7 +11,7 @@ export npm_config_update_notifier := false
 
 rust_sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock rust-toolchain.toml
 js_sources := $(shell find pkg-js/src -name '*.ts') pkg-js/package.json pkg-js/package-lock.json pkg-js/tsconfig.json pkg-js/json-schema.LICENSE.txt
-build_tools := scripts/build.sh scripts/setup.sh $(shell find scripts/bindgen -name '*.rs' -o -name 'Cargo.*')
+build_tools := scripts/build.sh scripts/setup.sh scripts/guard-glue.js scripts/shorten-names.js $(shell find scripts/bindgen -name '*.rs' -o -name 'Cargo.*')
 tarball := target/package/hf-inference-wasm.tgz
 
 .PHONY: help setup build package demo test test-core test-package lint fmt fuzz size clean

@@ -27,6 +27,7 @@ say "glue"
 cargo build --locked --quiet --manifest-path scripts/bindgen/Cargo.toml --target-dir target/bindgen
 rm -rf "$glue"
 target/bindgen/debug/bindgen "$wasm" "$glue"
+node scripts/guard-glue.js "$glue"
 
 say "optimised module"
 # Compressed, a function called once is smaller apart than inlined.

@@ -3,7 +3,7 @@
 import { fromFacts, InputError } from "./errors.js";
 import { Exchange, type Hooks } from "./exchange.js";
 import { afterThrow, generation, glue, init, isLoaded } from "./instance.js";
-import { merge, signals, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
+import { accessTokens, alone, listener, merge, signals, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
 import { prepareSchema } from "./schema.js";
 import { ChatStream, GenerationStream, type ChatFinal } from "./stream.js";
 import { readObject } from "./structured.js";
@@ -128,6 +128,16 @@ export class InferenceClient {
     return new InferenceClient({ ...options, endpointUrl });
   }
 
+  /**
+   * What this client has learned and another may go on from, as JSON without secrets: which targets it
+   * leaves alone, and until when. For runtimes whose instances live for a few requests: keep it where your
+   * platform keeps things, and give it as `snapshot`.
+   */
+  async snapshot(): Promise<string> {
+    if (!isLoaded()) await init();
+    return this.#client().snapshot();
+  }
+
   async #parsed<Value, Written>(stream: ChatStream<Value, Written>): Promise<ParsedAnswer<Value>> {
     const final = await stream.final();
     // The model called tools instead: there is no text to be read.
@@ -158,13 +168,16 @@ export class InferenceClient {
       const call = merge(own, options);
       const all = merge(this.#options, call);
       const overrides = Object.keys(call).length > 0 ? toCore(all) : undefined;
-      const { accessToken, fetch } = all;
+      const { fetch, retry } = all;
+      const ask = typeof retry === "object" ? retry?.shouldRetry : undefined;
+      const shouldRetry = ask && ((facts: string) => ask(fromFacts(facts)));
       return guarded(() =>
-        this.#client().call(isGeneration, streamed, stringify(body), overrides, accessToken, fetch, hooks),
+        this.#client().call(isGeneration, streamed, stringify(body), overrides, accessTokens(all), fetch, shouldRetry, hooks),
       );
     };
     try {
-      return new Exchange(begin, ready, signals(this.#options.signal, options?.signal));
+      const listen = listener(merge(this.#options, options));
+      return new Exchange(begin, ready, signals(this.#options.signal, options?.signal), listen);
     } catch (error) {
       // Whatever is wrong with a call reaches whoever reads its answer.
       return new Exchange(() => { throw error; }, ready, []);
@@ -173,7 +186,8 @@ export class InferenceClient {
 
   #client(): glue.Client {
     if (this.#core?.generation !== generation) {
-      this.#core = { client: guarded(() => new glue.Client(toCore(this.#options))), generation };
+      const { snapshot, ...options } = this.#options;
+      this.#core = { client: guarded(() => new glue.Client(toCore(options), snapshot, alone())), generation };
     }
     return this.#core.client;
   }

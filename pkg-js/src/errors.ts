@@ -2,7 +2,7 @@
  * The errors of the client. The core decides what went wrong; the words are put together here.
  */
 
-import type { ToolCall } from "./types/chat.js";
+import type { CompletionUsage, ToolCall } from "./types/chat.js";
 
 /** What had come of an answer when it broke off. */
 export interface PartialAnswer {
@@ -24,22 +24,39 @@ export interface TraceAttempt {
   url: string;
   /** The HTTP status, once there was one. */
   status?: number;
-  /** When the request was sent. */
-  sent: number;
+  /** When it began to wait for its turn. */
+  queued: number;
+  /** When the request was sent; absent when it was not. */
+  sent?: number;
   /** When the answer's headers came. */
   headers?: number;
   /** When the first piece of the answer came. */
   firstToken?: number;
+  /** When the last piece of the answer came. */
+  lastToken?: number;
   /** When the attempt was over. */
   ended?: number;
-  /** `"complete"`, `"aborted"`, `"open"` while it lasts, or the reason of its failure. */
+  /**
+   * `"complete"`, `"aborted"`, `"outpaced"` (another attempt was faster), `"open"` while it lasts, or the
+   * reason of its failure.
+   */
   outcome: string;
+  /** What followed from its failure. */
+  verdict?: "retry" | "wake" | "fallback" | "continue" | "restart" | "fail";
+  /** The wait that followed. */
+  delay?: number;
+  /** It raced an earlier one (`hedge`). */
+  hedge?: boolean;
+  /** The tokens it took to no use, about. */
+  wasted?: { prompt_tokens: number; completion_tokens: number };
 }
 
 /** What happened to a call: free of prompts, answers and secrets, and serialisable. */
 export interface Trace {
   /** When the call began, in milliseconds since 1970. */
   startedAt: number;
+  /** How it ended; `"open"` while it lasts. */
+  state: "open" | "complete" | "truncated" | "stalled" | "aborted" | "failed";
   /** Its requests, in order. */
   attempts: TraceAttempt[];
 }
@@ -60,6 +77,7 @@ export interface ErrorFacts {
   requestId?: string;
   url?: string;
   partial?: PartialAnswer;
+  usage?: CompletionUsage & { estimated?: boolean };
   trace?: Trace;
   issues?: SchemaIssue[];
 }
@@ -96,6 +114,8 @@ export class InferenceError extends Error {
   readonly retryable: boolean;
   /** What had come of the answer. */
   declare readonly partial?: PartialAnswer;
+  /** The tokens that were used; `estimated: true` when the service had not told them yet. */
+  declare readonly usage?: CompletionUsage & { estimated?: boolean };
   /** The attempts of the call. */
   declare readonly trace?: Trace;
 
@@ -104,7 +124,7 @@ export class InferenceError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.retryable = facts?.retryable ?? false;
-    for (const key of ["status", "serviceCode", "provider", "model", "requestId", "partial", "trace"] as const) {
+    for (const key of ["status", "serviceCode", "provider", "model", "requestId", "partial", "usage", "trace"] as const) {
       if (facts?.[key] !== undefined) Object.defineProperty(this, key, { value: facts[key], enumerable: true });
     }
   }
@@ -177,12 +197,13 @@ export class NetworkError extends InferenceError {
 export class TimeoutError extends InferenceError {
   override readonly name = "TimeoutError";
   /** Which limit. */
-  readonly phase: "firstToken" | "stall" | "total";
+  readonly phase: "queue" | "firstToken" | "stall" | "total";
 
   /** @internal */
   constructor(code: string, message: string, facts?: Partial<ErrorFacts>, cause?: unknown) {
     super(code, message, facts, cause);
-    this.phase = facts?.reason === "first_token" ? "firstToken" : facts?.reason === "stall" ? "stall" : "total";
+    const reason = facts?.reason ?? "total";
+    this.phase = reason === "first_token" ? "firstToken" : (reason as "queue" | "stall" | "total");
   }
 }
 
@@ -217,6 +238,24 @@ export class ResponseTooLargeError extends InferenceError {
   override readonly name = "ResponseTooLargeError";
 }
 
+/** The target failed so often that it is left alone for a while; no request was sent. */
+export class CircuitOpenError extends InferenceError {
+  override readonly name = "CircuitOpenError";
+  /** When it will be tried again, in milliseconds since 1970. */
+  declare readonly retryAt?: number;
+
+  /** @internal */
+  constructor(code: string, message: string, facts?: Partial<ErrorFacts>, cause?: unknown) {
+    super(code, message, facts, cause);
+    if (facts?.retryAt !== undefined) this.retryAt = facts.retryAt;
+  }
+}
+
+/** More calls wait for their turn than `limits.queue` allows; no request was sent. */
+export class QueueFullError extends InferenceError {
+  override readonly name = "QueueFullError";
+}
+
 /** A defect of this library, or its WebAssembly module could not be loaded. */
 export class InternalError extends InferenceError {
   override readonly name = "InternalError";
@@ -236,11 +275,17 @@ const CLASSES = {
   Truncated: [TruncatedError, "truncated"],
   InvalidResponse: [InvalidResponseError, "invalid_response"],
   ResponseTooLarge: [ResponseTooLargeError, "response_too_large"],
+  CircuitOpen: [CircuitOpenError, "circuit_open"],
+  QueueFull: [QueueFullError, "queue_full"],
 } as const;
 
 /** Makes the error that the core's facts describe. */
 export function fromFacts(json: string, cause?: unknown): InferenceError {
-  const facts = JSON.parse(json) as ErrorFacts;
+  return errorOf(JSON.parse(json) as ErrorFacts, cause);
+}
+
+/** The same from facts that have been read. */
+export function errorOf(facts: ErrorFacts, cause?: unknown): InferenceError {
   const known = CLASSES[facts.kind as keyof typeof CLASSES] as (typeof CLASSES)[keyof typeof CLASSES] | undefined;
   const [Class, code] = known ?? [InternalError, "internal"];
   return new Class(code, describe(facts), facts, cause);
@@ -283,6 +328,14 @@ function describe(facts: ErrorFacts): string {
       return `The answer of ${whom} stood still for longer than timeout.stall`;
     case "total":
       return "The call took longer than timeout.total";
+    case "queue":
+      return "The call waited for its turn for longer than timeout.queue";
+    case "gate":
+      return `${whom} takes no requests for longer than retry.maxRetryAfter: see retryAt`;
+    case "circuit_open":
+      return `${whom} has failed so often that it is left alone for a while: see retryAt`;
+    case "queue_full":
+      return "Too many calls wait for their turn: see limits.queue";
     case "markup":
       return `${whom} answered with a web page instead of an answer${facts.status ? ` (HTTP ${facts.status})` : ""}: is the URL right?`;
     case "empty":
@@ -348,5 +401,9 @@ export const isInvalidResponseError: (error: unknown) => error is InvalidRespons
 /** Whether an error is a {@link ResponseTooLargeError}. */
 export const isResponseTooLargeError: (error: unknown) => error is ResponseTooLargeError =
   guard("ResponseTooLargeError");
+/** Whether an error is a {@link CircuitOpenError}. */
+export const isCircuitOpenError: (error: unknown) => error is CircuitOpenError = guard("CircuitOpenError");
+/** Whether an error is a {@link QueueFullError}. */
+export const isQueueFullError: (error: unknown) => error is QueueFullError = guard("QueueFullError");
 /** Whether an error is an {@link InternalError}. */
 export const isInternalError: (error: unknown) => error is InternalError = guard("InternalError");

@@ -2,28 +2,25 @@
  * One request and its answer: the loop that reads the body and feeds the core.
  *
  * The core decides everything; this loop only moves bytes. It is here, and not in Rust, because a
- * Rust future per chunk costs more than reading the chunk does.
+ * Rust future per chunk costs more than reading the chunk does. It begins when an attempt has something
+ * to show: until then the core reads for itself.
  */
 
-import { fromFacts, InternalError } from "./errors.js";
-import { afterThrow, generation, glue, writeInput } from "./instance.js";
+import { fromFacts, InternalError, type PartialAnswer, type Trace } from "./errors.js";
+import { afterThrow, generation, glue, onReplacement, writeInput } from "./instance.js";
 
 /** What the core is to put into the batches. The numbers are the core's. */
 export const WANT = { text: 1, events: 2, chunks: 3, object: 4 } as const;
 
 const MORE = 0;
 const COMPLETE = 1;
+const FAILED = 2;
+const AGAIN = 3;
 
 /** Anything a body can be read from, chunk by chunk. */
 interface ChunkReader {
   read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
   cancel(): Promise<void>;
-}
-
-/** What a call holds on to after its consumer is gone. */
-interface Pending {
-  call: glue.Call;
-  reader: ChunkReader | undefined;
 }
 
 /** What the core asks of, and tells, the loop. It must not hold on to the exchange. */
@@ -34,7 +31,28 @@ export class Hooks {
   busySince: number | undefined;
   /** What was thrown, for the error's `cause`. */
   cause: unknown;
+  /** The body that is the loop's to read. */
   reader: ChunkReader | undefined;
+  /** There is a batch to be taken. */
+  due = false;
+  /** The call is over, as far as the core is concerned. */
+  settled = false;
+
+  readonly #listen: ((notices: string) => void) | undefined;
+  #signal: (() => void) | undefined;
+  #change: Promise<void> | undefined;
+
+  constructor(listen?: (notices: string) => void) {
+    this.#listen = listen;
+  }
+
+  /** Resolves when something happens that the loop did not bring about. */
+  get change(): Promise<void> {
+    this.#change ??= new Promise((resolve) => {
+      this.#signal = resolve;
+    });
+    return this.#change;
+  }
 
   busyUntil(now: number): number {
     return this.busySince === undefined ? this.busy : this.busy + now - this.busySince;
@@ -44,19 +62,51 @@ export class Hooks {
     this.cause = cause;
   }
 
-  /** The request was aborted, by a deadline or the caller. A body may not heed its signal. */
-  interrupted(): void {
-    this.reader?.cancel().catch(ignore);
+  readerOf(response: Response): ChunkReader {
+    return chunkReader(response);
+  }
+
+  lead(reader: ChunkReader): void {
+    this.reader = reader;
+    this.changed(false);
+  }
+
+  changed(settled: boolean): void {
+    this.due = true;
+    this.settled ||= settled;
+    this.#signal?.();
+    this.#change = this.#signal = undefined;
+  }
+
+  notify(notices: string): void {
+    this.#listen?.(notices);
   }
 }
 
-const abandoned = new FinalizationRegistry<Pending>(({ call, reader }) => {
+/** What a call holds on to after its consumer is gone. */
+interface Pending {
+  call: glue.Call;
+  hooks: Hooks;
+}
+
+const abandoned = new FinalizationRegistry<Pending>(({ call, hooks }) => {
+  live.delete(hooks);
+  hooks.reader?.cancel().catch(ignore);
   try {
     call.abort();
   } catch {
     // The instance that the call belonged to was replaced: there is nothing left to abort.
   }
-  reader?.cancel().catch(ignore);
+});
+
+/** Who waits for a core that is no more. */
+const live = new Set<Hooks>();
+
+onReplacement(() => {
+  for (const hooks of live) {
+    hooks.reader?.cancel().catch(ignore);
+    hooks.changed(true);
+  }
 });
 
 function ignore(): void {}
@@ -76,24 +126,27 @@ export class Exchange {
   result = "";
 
   #call: glue.Call | undefined;
-  #reader: ChunkReader | undefined;
   #want = 0;
-  #hooks = new Hooks();
-  #pending: Pending | undefined;
+  readonly #hooks: Hooks;
   #generation = 0;
-  #aborted: { reason: unknown } | undefined;
+  #error: { error: unknown } | undefined;
+  /** What the core had to say last, as JSON. */
+  #last = '{"trace":{"startedAt":0,"state":"open","attempts":[]}}';
   #release: () => void = ignore;
 
   /**
    * @param begin Makes the core's call.
    * @param ready Resolves when the core is loaded; absent when it is.
    * @param signals The caller's signals.
+   * @param listen Takes notices for the caller's listeners, as JSON objects with commas between.
    */
   constructor(
     begin: (hooks: Hooks) => glue.Call,
     ready: Promise<void> | undefined,
     signals: AbortSignal[],
+    listen?: (notices: string) => void,
   ) {
+    this.#hooks = new Hooks(listen);
     this.#listen(signals);
     this.opened = this.#open(begin, ready);
     // Whoever reads the answer learns of a failure; nobody has to.
@@ -113,86 +166,128 @@ export class Exchange {
   }
 
   async #open(begin: (hooks: Hooks) => glue.Call, ready: Promise<void> | undefined): Promise<void> {
-    let response: Response | undefined;
+    const hooks = this.#hooks;
     try {
       if (ready) await ready;
       if (!this.over) {
-        const call = begin(this.#hooks);
+        const call = begin(hooks);
         this.#generation = generation;
         this.#call = call;
-        this.#pending = { call, reader: undefined };
-        abandoned.register(this, this.#pending, this);
+        abandoned.register(this, { call, hooks }, this);
+        live.add(hooks);
         if (this.#want !== 0) call.want(this.#want);
-        response = await new Promise<Response | undefined>((done) => call.open(done));
-        if (response === undefined && !this.over) this.#fail(this.#error(call));
+        call.start();
       }
     } catch (thrown) {
       this.#fail(this.#explain(thrown));
     }
-    const reader = response && chunkReader(response);
-    if (this.over) {
-      reader?.cancel().catch(ignore);
-      throw this.failure!.error;
+    while (!this.over && !hooks.settled && hooks.reader === undefined) await hooks.change;
+    if (hooks.settled && !this.over) {
+      this.#check();
+      const call = this.#call!;
+      if (call.take() === FAILED) {
+        // Whoever reads has first to be told what there is to be told.
+        if (this.#want === 0) this.#end(FAILED);
+        throw this.#errorOf(call);
+      }
     }
-    this.#reader = this.#pending!.reader = reader;
-    this.#hooks.reader = reader;
-    this.#hooks.busySince = performance.now();
+    if (this.failure) throw this.failure.error;
   }
 
   /** Chooses what later batches hold. */
   want(want: number): void {
     this.#want = want;
-    if (!this.over) this.#call?.want(want);
+    if (this.over || !this.#call || this.#generation !== generation) return;
+    this.#call.want(want);
+    // What came before anybody said how to read it is told now.
+    this.#hooks.due = true;
   }
 
   /**
-   * Reads one chunk of the body, feeds it, and has `take` take what it gave. Does not throw: `over`
-   * and `failure` tell how it went.
+   * Reads one chunk of the body, feeds it, and has `take` take what it gave; or takes what came without
+   * a chunk. Does not throw: `over` and `failure` tell how it went.
    */
   async pull(take: Take): Promise<void> {
+    const hooks = this.#hooks;
     try {
-      if (this.#reader === undefined) await this.opened;
-      const call = this.#call!;
-      let outcome: number;
-      const hooks = this.#hooks;
-      if (hooks.busySince !== undefined) hooks.busy += performance.now() - hooks.busySince;
-      hooks.busySince = undefined;
-      try {
-        const { done, value } = await this.#reader!.read();
-        if (this.over) return;
-        const now = (hooks.busySince = performance.now());
-        if (done) {
-          outcome = call.end();
-        } else {
-          writeInput(value!);
-          outcome = call.feed(value!.length, now, hooks.busy);
+      while (!this.over) {
+        if (hooks.due && this.#call) {
+          hooks.due = false;
+          this.#check();
+          const outcome = this.#call.take();
+          take();
+          return this.#end(outcome);
         }
-      } catch (thrown) {
-        if (this.over || thrown instanceof WebAssembly.RuntimeError) throw thrown;
-        hooks.setCause(thrown);
-        outcome = call.breakOff();
+        if (hooks.busySince !== undefined) hooks.busy += performance.now() - hooks.busySince;
+        hooks.busySince = undefined;
+        if (!hooks.reader) {
+          await hooks.change;
+          hooks.busySince = performance.now();
+          continue;
+        }
+        let outcome: number;
+        try {
+          const { done, value } = await hooks.reader.read();
+          if (this.over) return;
+          const now = (hooks.busySince = performance.now());
+          this.#check();
+          if (done) {
+            outcome = this.#call!.end();
+          } else {
+            writeInput(value!);
+            outcome = this.#call!.feed(value!.length, now, hooks.busy);
+          }
+        } catch (thrown) {
+          if (this.over || thrown instanceof WebAssembly.RuntimeError || thrown instanceof InternalError) throw thrown;
+          hooks.setCause(thrown);
+          outcome = this.#call!.breakOff();
+        }
+        take();
+        return this.#end(outcome);
       }
-      take();
-      if (outcome === MORE) return;
-      if (outcome === COMPLETE) this.result = call.result();
-      else this.failure = { error: this.#error(call) };
-      this.over = true;
-      this.#settle();
     } catch (thrown) {
       if (!this.over) this.#fail(this.#explain(thrown));
     }
   }
 
+  /** A core that was replaced knows nothing of this call. */
+  #check(): void {
+    if (this.#generation !== generation) throw this.#explain(undefined);
+  }
+
+  #end(outcome: number): void {
+    const call = this.#call!;
+    if (outcome === MORE) return;
+    if (outcome === AGAIN) {
+      // The core closes that body.
+      this.#hooks.reader = undefined;
+      return;
+    }
+    if (outcome === COMPLETE) this.#last = this.result = call.result();
+    else this.failure = { error: this.#errorOf(call) };
+    this.over = true;
+    this.#settle();
+  }
+
   /** Ends the call at once and closes its connection. */
   abort(reason: unknown): void {
     if (this.over) return;
-    this.#aborted = { reason };
-    try {
-      this.#call?.abort();
-    } catch (thrown) {
-      afterThrow(thrown);
+    const call = this.#call;
+    if (call && this.#generation === generation) {
+      try {
+        call.abort();
+        this.#last = call.error();
+      } catch (thrown) {
+        afterThrow(thrown);
+      }
     }
     this.#fail(reason);
+  }
+
+  /** What has come of the answer, and what happened to the call, so far. */
+  report(): { partial?: PartialAnswer; trace: Trace } {
+    const alive = this.#call !== undefined && this.#generation === generation;
+    return JSON.parse(alive ? this.#call!.error() : this.#last) as { partial?: PartialAnswer; trace: Trace };
   }
 
   #fail(error: unknown): void {
@@ -206,15 +301,20 @@ export class Exchange {
   #settle(): void {
     this.#release();
     abandoned.unregister(this);
-    this.#reader?.cancel().catch(ignore);
-    this.#reader = this.#pending = undefined;
+    live.delete(this.#hooks);
+    this.#hooks.reader?.cancel().catch(ignore);
+    this.#hooks.reader = undefined;
     if (generation === this.#generation) this.#call?.free();
     this.#call = undefined;
+    this.#hooks.changed(true);
   }
 
-  #error(call: glue.Call): unknown {
-    if (this.#aborted) return this.#aborted.reason;
-    return fromFacts(call.error(), this.#hooks.cause);
+  #errorOf(call: glue.Call): unknown {
+    if (this.#error === undefined) {
+      this.#last = call.error();
+      this.#error = { error: fromFacts(this.#last, this.#hooks.cause) };
+    }
+    return this.#error.error;
   }
 
   #explain(thrown: unknown): unknown {
@@ -230,12 +330,18 @@ function chunkReader(response: Response): ChunkReader {
   const body = response.body as (ReadableStream<Uint8Array> & AsyncIterable<Uint8Array>) | null | undefined;
   if (typeof body?.getReader === "function") return body.getReader() as ChunkReader;
   const chunks = typeof body?.[Symbol.asyncIterator] === "function" ? body[Symbol.asyncIterator]() : whole(response);
+  // Such a body may not heed being closed.
+  let stop: (end: { done: true }) => void = ignore;
+  const stopped = new Promise<{ done: true }>((resolve) => {
+    stop = resolve;
+  });
   return {
     async read() {
-      const { done, value } = await chunks.next();
+      const { done, value } = await Promise.race([chunks.next() as Promise<IteratorResult<Uint8Array>>, stopped.then(() => ({ done: true, value: undefined }) as const)]);
       return { done: done === true, value };
     },
     async cancel() {
+      stop({ done: true });
       await chunks.return?.(undefined);
     },
   };

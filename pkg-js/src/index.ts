@@ -17,9 +17,26 @@ export { ChatStream, GenerationStream } from "./stream.js";
 export type { AssistantMessage, ChatEvent, ChatFinal, ChatFinalChoice, GenerationFinal } from "./stream.js";
 export { init } from "./instance.js";
 export type { ModuleSource } from "./instance.js";
-export type { AccessToken, CallOptions, ClientOptions, HeadersLike, RequestOptions, TimeoutOptions } from "./options.js";
+export type {
+  AccessToken,
+  AttemptNotice,
+  CallOptions,
+  ClientOptions,
+  Fallback,
+  FallbackNotice,
+  HeadersLike,
+  HedgeOptions,
+  LimitOptions,
+  RequestOptions,
+  RetryNotice,
+  RetryOptions,
+  StateNotice,
+  TimeoutOptions,
+} from "./options.js";
+export { summary } from "./trace.js";
 export {
   AuthenticationError,
+  CircuitOpenError,
   InferenceError,
   InputError,
   InternalError,
@@ -28,6 +45,7 @@ export {
   NotFoundError,
   PaymentRequiredError,
   PermissionError,
+  QueueFullError,
   RateLimitError,
   ResponseTooLargeError,
   ServerError,
@@ -35,6 +53,7 @@ export {
   TimeoutError,
   TruncatedError,
   isAuthenticationError,
+  isCircuitOpenError,
   isInferenceError,
   isInputError,
   isInternalError,
@@ -43,6 +62,7 @@ export {
   isNotFoundError,
   isPaymentRequiredError,
   isPermissionError,
+  isQueueFullError,
   isRateLimitError,
   isResponseTooLargeError,
   isServerError,

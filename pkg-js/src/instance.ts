@@ -86,6 +86,13 @@ async function load(from: ModuleSource | undefined): Promise<void> {
   }
 }
 
+const replaced: (() => void)[] = [];
+
+/** Says what is to be done when the instance was replaced: its calls will not go on. @internal */
+export function onReplacement(then: () => void): void {
+  replaced.push(then);
+}
+
 /**
  * Turns a trap of the core into an {@link InternalError}, and replaces the instance so that later
  * calls work. Other errors stay what they are. @internal
@@ -100,8 +107,11 @@ export function afterThrow(thrown: unknown): unknown {
   } catch {
     loaded = false;
   }
+  for (const then of replaced) then();
   return new InternalError("internal", `The WebAssembly core trapped (${thrown.message}); please report this`, undefined, thrown);
 }
+
+glue.onTrap(afterThrow);
 
 let memory: Uint8Array | undefined;
 let words: Uint32Array | undefined;

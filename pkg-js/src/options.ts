@@ -1,6 +1,6 @@
 /** The options of a client and of a call. */
 
-import { InputError } from "./errors.js";
+import { errorOf, InputError, type ErrorFacts, type InferenceError } from "./errors.js";
 
 /** An access token, or a function that gives one (asked again for each call). */
 export type AccessToken = string | (() => string | undefined | null | Promise<string | undefined | null>);
@@ -10,6 +10,12 @@ export type HeadersLike = Headers | Iterable<readonly [string, string]> | Readon
 
 /** Limits in milliseconds; `Infinity` switches one off. */
 export interface TimeoutOptions {
+  /**
+   * From the call to the sending of its first request, while other calls have their turn (`limits`) or the
+   * service has asked all to wait.
+   * @default 300_000
+   */
+  queue?: number | undefined;
   /**
    * From sending the request to the first piece of a streamed answer (text, reasoning or a tool call).
    * A whole answer has none: for it only `total` counts.
@@ -27,6 +33,85 @@ export interface TimeoutOptions {
    * @default 600_000
    */
   total?: number | undefined;
+}
+
+/**
+ * How often and how soon a request is sent again that failed before anything of its answer was shown.
+ * What passes by itself is retried: a lost connection, the statuses 408, 409, 425, 429, 500, 502, 503, 504, 520 to
+ * 524 and 529, a passed `timeout.firstToken`, an answer that broke off before it began. Retries of all
+ * calls of a client together stay below 10 in ten seconds and a fifth of the calls.
+ */
+export interface RetryOptions {
+  /**
+   * Retries of one target, beside the first attempt.
+   * @default 2
+   */
+  limit?: number | undefined;
+  /** The statuses that are retried, instead of those above. `x-should-retry` has the last word. */
+  statusCodes?: readonly number[] | undefined;
+  /**
+   * The longest wait that a service may ask for, in milliseconds (`Retry-After` and its kin). When it asks
+   * for more, the call goes to its next target, or fails with `retryAt`; it never comes back too early.
+   * @default 60_000
+   */
+  maxRetryAfter?: number | undefined;
+  /**
+   * The longest wait that is chosen here, in milliseconds: from 0 to 500 before the first retry, twice
+   * that before the second, and so on.
+   * @default 8_000
+   */
+  backoffLimit?: number | undefined;
+  /**
+   * Draw the wait from the whole range. `false` waits for its upper end.
+   * @default true
+   */
+  jitter?: boolean | undefined;
+  /**
+   * Asked after each failed attempt: `true` tries again (while `limit` and the budget allow it), `false`
+   * does not, anything else leaves it to the rules.
+   */
+  shouldRetry?: ((error: InferenceError) => boolean | undefined | Promise<boolean | undefined>) | undefined;
+}
+
+/** Another place for a call. What is left out is as in the call. */
+export interface Fallback {
+  /** The model there. */
+  model?: string | undefined;
+  /** `"auto"` or a provider's name. */
+  provider?: string | undefined;
+  /** A dedicated endpoint, or any OpenAI-compatible server. */
+  endpointUrl?: string | undefined;
+  /**
+   * Its key. Without one, the call's own is used where it belongs: a Hugging Face token at Hugging Face.
+   */
+  accessToken?: AccessToken | undefined;
+}
+
+/** Limits for each provider and key, which all calls of the client keep together. */
+export interface LimitOptions {
+  /** Requests in flight. */
+  concurrency?: number | undefined;
+  /** Requests sent within any minute. */
+  requestsPerMinute?: number | undefined;
+  /** Tokens of the requests sent within any minute: about, until an answer tells its own. */
+  tokensPerMinute?: number | undefined;
+  /**
+   * How many calls may wait for their turn. More are refused with a `QueueFullError`.
+   * @default 1_000
+   */
+  queue?: number | undefined;
+}
+
+/** Sends a request once more when it is slow to begin; the first that begins to answer wins. */
+export interface HedgeOptions {
+  /** How long to wait for the first token, in milliseconds. */
+  after: number;
+  /**
+   * How many more requests, each after as long a wait. The losers are cancelled at once; what they took is
+   * in the trace (`wasted`).
+   * @default 1
+   */
+  max?: number | undefined;
 }
 
 /** What can be chosen for a client and, over that, for each call. */
@@ -75,6 +160,54 @@ export interface CallOptions {
    * @default true
    */
   reasoningTags?: boolean | undefined;
+  /** Retries before anything was shown. A number is `limit`, `false` is none. */
+  retry?: RetryOptions | number | false | undefined;
+  /**
+   * Where a call goes that its target cannot serve: after the retries, when the target fails so often that
+   * it is left alone, when credits are used up (402), when it does not serve the model (404) or the
+   * request is too long for it. `"auto"` asks the router for the other live providers of the same model
+   * that have what the request needs, the fastest first; `{ auto }` chooses the order.
+   */
+  fallbacks?: readonly Fallback[] | "auto" | { auto: "price" | "throughput" | "latency" } | undefined;
+  /**
+   * What becomes of an answer that breaks off after some of it was shown. `"error"` fails with the part.
+   * `"continue"` asks for the rest with the part as the beginning of the answer: text only, without tools,
+   * `response_format` or reasoning, from models that go on with an assistant's message. `"restart"` asks
+   * anew; readers of `events` get `restart` and clear what they have shown (for readers of text and chunks
+   * it is an error).
+   * @default "error"
+   */
+  midStream?: "error" | "continue" | "restart" | undefined;
+  /** Race a slow start. Off by default: it costs tokens. */
+  hedge?: HedgeOptions | undefined;
+  /**
+   * Leave a target alone that fails more often than not: when half of its last 20 answers and 5 at least
+   * failed, for 15 s, doubling to 5 min, then one call finds out. Calls meanwhile go to their next target or
+   * fail with a `CircuitOpenError`.
+   * @default true
+   */
+  breaker?: boolean | undefined;
+  /** Limits of your own. None by default; what a service tells in its headers is kept in any case. */
+  limits?: LimitOptions | undefined;
+  /**
+   * Higher goes first when calls wait for their turn.
+   * @default 0
+   */
+  priority?: number | undefined;
+  /**
+   * How long an endpoint may take to wake from zero, in milliseconds: it answers 502 or 503 meanwhile, and is
+   * asked again every few seconds (`retry` events with `waking: true`).
+   * @default 300_000 for `*.endpoints.huggingface.cloud`, 0 for others
+   */
+  wakeTimeout?: number | undefined;
+  /** Told when a request is sent. */
+  onAttempt?: ((event: AttemptNotice) => void) | undefined;
+  /** Told before the wait for a retry. */
+  onRetry?: ((event: RetryNotice) => void) | undefined;
+  /** Told when a call goes to its next target. */
+  onFallback?: ((event: FallbackNotice) => void) | undefined;
+  /** Told when a target is left alone, tried, or trusted again. */
+  onStateChange?: ((event: StateNotice) => void) | undefined;
   /**
    * Allow a user's token (`hf_…`) in a page, where every visitor can read it. OAuth tokens
    * (`hf_oauth_…`) need no permission.
@@ -83,8 +216,44 @@ export interface CallOptions {
   dangerouslyAllowBrowser?: boolean | undefined;
 }
 
-/** The options of a client; each can also be given with a call. */
-export type ClientOptions = CallOptions;
+/** A request is sent. */
+export interface AttemptNotice {
+  /** Its number in the call, from 1. */
+  attempt: number;
+  provider: string;
+  model: string;
+}
+
+/** An attempt failed, and another follows. */
+export interface RetryNotice {
+  /** The number of the attempt that follows. */
+  attempt: number;
+  /** The wait before it, in milliseconds. */
+  delay: number;
+  /** An endpoint wakes from zero: this does not count as a retry. */
+  waking?: boolean;
+  error: InferenceError;
+}
+
+/** A call goes to its next target. */
+export interface FallbackNotice {
+  from: { provider: string; model: string };
+  to: { provider?: string; model?: string; endpointUrl?: string };
+  error: InferenceError;
+}
+
+/** A target is left alone, tried, or trusted again. */
+export interface StateNotice {
+  /** Its URL and model. */
+  target: string;
+  state: "closed" | "open" | "half-open";
+}
+
+/** The options of a client; all but `snapshot` can also be given with a call. */
+export interface ClientOptions extends CallOptions {
+  /** What {@link InferenceClient.snapshot} of an earlier client gave: which targets to leave alone. */
+  snapshot?: string | undefined;
+}
 
 /** The members of a request that are options: `@huggingface/inference` takes them there. */
 const IN_REQUEST = ["accessToken", "provider", "endpointUrl"] as const;
@@ -110,7 +279,9 @@ export function merge(below: CallOptions, above: CallOptions | undefined): CallO
   for (const [name, value] of Object.entries(above)) {
     if (value !== undefined) merged[name] = value;
   }
-  if (isRecord(below.timeout) && isRecord(above.timeout)) merged["timeout"] = { ...below.timeout, ...above.timeout };
+  for (const name of ["timeout", "limits", "retry"] as const) {
+    if (isRecord(below[name]) && isRecord(above[name])) merged[name] = { ...(below[name] as object), ...(above[name] as object) };
+  }
   if (below.headers && above.headers) merged["headers"] = [...entries(below.headers), ...entries(above.headers)];
   return merged;
 }
@@ -127,8 +298,47 @@ function entries(headers: HeadersLike): [string, string][] {
 }
 
 /** Options in the shape in which they cross to the core. */
-export function toCore({ accessToken: _, fetch: __, signal: ___, headers, ...plain }: CallOptions): object {
-  return { ...plain, headers: headers === undefined ? [] : flat(headers), inPage: inPage() };
+export function toCore(options: CallOptions): object {
+  const { accessToken: _, fetch: __, signal: ___, headers, retry, fallbacks, ...plain } = options;
+  return {
+    ...plain,
+    headers: headers === undefined ? [] : flat(headers),
+    retry: typeof retry === "number" ? { limit: retry } : retry === false ? { limit: 0 } : retry,
+    fallbacks: fallbacks === "auto" ? "throughput" : ((fallbacks as { auto?: string } | undefined)?.auto ?? fallbacks),
+    notices: LISTENERS.some((name) => options[name] !== undefined),
+    inPage: inPage(),
+  };
+}
+
+const LISTENERS = ["onAttempt", "onRetry", "onFallback", "onStateChange"] as const;
+
+/** Hands the core's notices to the caller's listeners. What a listener throws is reported, and harms no call. */
+export function listener(options: CallOptions): ((notices: string) => void) | undefined {
+  if (!LISTENERS.some((name) => options[name] !== undefined)) return undefined;
+  const { onAttempt: attempt, onRetry: retry, onFallback: fallback, onStateChange: state } = options;
+  const listeners: Record<string, ((event: never) => void) | undefined> = { attempt, retry, fallback, state };
+  return (notices) => {
+    for (const { type, error, ...rest } of JSON.parse(`[${notices}]`) as { type: string; error?: ErrorFacts }[]) {
+      const event = error ? { ...rest, error: errorOf(error) } : rest;
+      try {
+        listeners[type]?.(event as never);
+      } catch (thrown) {
+        queueMicrotask(() => {
+          throw thrown;
+        });
+      }
+    }
+  };
+}
+
+/** The keys of a call and of its fallbacks. */
+export function accessTokens({ accessToken, fallbacks }: CallOptions): unknown[] {
+  return [accessToken, ...(Array.isArray(fallbacks) ? fallbacks.map((fallback: Fallback) => fallback?.accessToken) : [])];
+}
+
+/** Whether a promise of one request may not be settled by another's doing: in Cloudflare's workers. */
+export function alone(): boolean {
+  return (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === "Cloudflare-Workers";
 }
 
 function flat(headers: HeadersLike): string[] {

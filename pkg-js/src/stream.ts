@@ -2,10 +2,11 @@
  * What a caller holds while an answer streams in: iterables over one exchange, and its final result.
  */
 
-import { InputError, type PartialAnswer, type Trace } from "./errors.js";
+import { errorOf, InputError, type ErrorFacts, type InferenceError, type PartialAnswer, type Trace } from "./errors.js";
 import { Exchange, WANT } from "./exchange.js";
 import { Growing } from "./growing.js";
 import { readMarks, readText } from "./instance.js";
+import type { FallbackNotice } from "./options.js";
 import { prepareSchema } from "./schema.js";
 import { factsOf, readObject } from "./structured.js";
 import type { ChatCompletionChunk, CompletionUsage, FinishReason, ToolCall } from "./types/chat.js";
@@ -33,6 +34,12 @@ export type ChatEvent =
    * `undefined` when the model wrote something that is not JSON.
    */
   | { type: "tool-call"; index: number; toolCall: ToolCall; parsedArguments: unknown }
+  /** An attempt failed before anything was shown; the next follows after `delay` milliseconds. */
+  | { type: "retry"; attempt: number; delay: number; waking?: boolean; error: InferenceError }
+  /** The call goes to its next target. */
+  | { type: "fallback"; from: FallbackNotice["from"]; to: FallbackNotice["to"]; error: InferenceError }
+  /** The answer broke off and begins anew: clear what you have shown (`midStream: "restart"`). */
+  | { type: "restart" }
   /** The tokens that the call used, once. */
   | { type: "usage"; usage: CompletionUsage }
   /** The answer is complete: always the last event, and missing when the answer failed. */
@@ -48,11 +55,14 @@ const EVENT_TYPES = [
   "tool-call",
   "usage",
   "finish",
+  "retry",
+  "fallback",
+  "restart",
 ] as const;
 const TEXT = 0;
 const REASONING = 1;
 /** Marks from here on are patches of growing values; their higher bits say which. */
-const PATCH = 8;
+const PATCH = 16;
 
 /** The assistant's message, ready to be appended to `messages`. */
 export interface AssistantMessage {
@@ -136,6 +146,16 @@ abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk
   /** @internal */
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
+  }
+
+  /** What happened to the call so far. */
+  get trace(): Trace {
+    return this.#exchange.report().trace;
+  }
+
+  /** What has come of the answer so far; `undefined` when nothing has. Also after an abort. */
+  get partial(): PartialAnswer | undefined {
+    return this.#exchange.report().partial;
   }
 
   /** Settles when the answer begins; rejects when there is none. @internal */
@@ -408,7 +428,9 @@ function event(kind: number, text: string, calls: CallInProgress[]): ChatEvent {
   const type = EVENT_TYPES[kind]!;
   if (kind === TEXT || kind === REASONING) return { type, text } as ChatEvent;
   const event = { type, ...(JSON.parse(text) as object) } as ChatEvent;
-  if (event.type === "tool-call-start") {
+  if (event.type === "retry" || event.type === "fallback") {
+    event.error = errorOf(event.error as unknown as ErrorFacts);
+  } else if (event.type === "tool-call-start") {
     calls[event.index] = { id: event.id, name: event.name, arguments: new Growing() };
   } else if (event.type === "tool-call-delta") {
     const { id, name, arguments: growing } = calls[event.index]!;

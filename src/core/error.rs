@@ -34,6 +34,10 @@ pub enum Kind {
     InvalidResponse,
     /// The answer grew beyond a limit.
     ResponseTooLarge,
+    /// The target failed so often that it is left alone for a while.
+    CircuitOpen,
+    /// Too many calls wait for their turn.
+    QueueFull,
 }
 
 impl Kind {
@@ -53,6 +57,8 @@ impl Kind {
             Kind::Truncated => "Truncated",
             Kind::InvalidResponse => "InvalidResponse",
             Kind::ResponseTooLarge => "ResponseTooLarge",
+            Kind::CircuitOpen => "CircuitOpen",
+            Kind::QueueFull => "QueueFull",
         }
     }
 
@@ -114,6 +120,8 @@ impl Error {
                 | Kind::Timeout
                 | Kind::StreamInterrupted
                 | Kind::Truncated
+                | Kind::CircuitOpen
+                | Kind::QueueFull
         );
         Error {
             kind,

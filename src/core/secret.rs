@@ -39,10 +39,15 @@ impl Secret {
     /// A short number that stands for this token in the key of a cache, so that answers are never
     /// shared between credentials. FNV-1a: not reversible in practice, not a security boundary.
     pub fn fingerprint(&self) -> u64 {
-        self.0.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
+        fingerprint(&self.0)
     }
+}
+
+/// A short number that stands for a text (FNV-1a).
+pub fn fingerprint(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 impl fmt::Debug for Secret {

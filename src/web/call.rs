@@ -1,16 +1,21 @@
-//! One call: drives `core::engine` with `fetch`, a timer and the consumer's chunks.
+//! One call: drives `core::engine` with `fetch`, timers and the bodies of answers.
+//!
+//! Each leg of a call runs as a task until it has something to show. Then it hands its reader to the loop
+//! in TypeScript (`exchange.ts`), which moves bytes at a fraction of what a future per chunk costs. When
+//! an answer breaks off and another attempt is made, the leg runs again.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use js_sys::{Function, Promise};
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{AbortController, Response};
+use web_sys::AbortController;
 
 use super::{fetch, global};
 use crate::core::engine::attempt::{HttpRequest, Reading};
 use crate::core::engine::{self, Progress, Shared, Step};
+use crate::core::ports::Now;
 use crate::core::secret::Secret;
 use crate::core::wire::batch::Want;
 
@@ -27,24 +32,104 @@ extern "C" {
     #[wasm_bindgen(method, js_name = setCause)]
     fn set_cause(this: &Hooks, cause: &JsValue);
 
-    /// The call has ended without the consumer's doing: by a deadline or an abort.
+    /// A reader over the body of a `Response`, whatever kind of body it is.
+    #[wasm_bindgen(method, catch, js_name = readerOf)]
+    fn reader_of(this: &Hooks, response: &JsValue) -> Result<ChunkReader, JsValue>;
+
+    /// The rest of the body is the loop's to read.
     #[wasm_bindgen(method)]
-    fn interrupted(this: &Hooks);
+    fn lead(this: &Hooks, reader: &ChunkReader);
+
+    /// There is a batch to be taken, or the call is over.
+    #[wasm_bindgen(method)]
+    fn changed(this: &Hooks, settled: bool);
+
+    /// JSON objects, comma-separated, for the caller's listeners.
+    #[wasm_bindgen(method)]
+    fn notify(this: &Hooks, notices: &str);
+
+    /// Reads a body chunk by chunk.
+    #[derive(Clone)]
+    pub type ChunkReader;
+
+    /// Gives `{ done, value }`.
+    #[wasm_bindgen(method)]
+    fn read(this: &ChunkReader) -> Promise;
+
+    /// Closes the body.
+    #[wasm_bindgen(method)]
+    fn cancel(this: &ChunkReader) -> Promise;
+}
+
+/// The calls that wait in queues, and how to wake each.
+pub struct Sleepers {
+    /// In Cloudflare's workers a promise of one request must not be settled by another: there each waits
+    /// for its own timer.
+    pub alone: bool,
+    sleeping: RefCell<Vec<(u64, Function)>>,
+}
+
+impl Sleepers {
+    /// For a runtime in which calls may wake each other, or not.
+    pub fn new(alone: bool) -> Rc<Sleepers> {
+        Rc::new(Sleepers { alone, sleeping: RefCell::default() })
+    }
+}
+
+/// What a client's calls use from the outside.
+pub struct Callbacks {
+    /// The functions that give access tokens: the call's own, then its fallbacks'.
+    pub tokens: Vec<Option<Function>>,
+    /// The caller's own `fetch`.
+    pub fetch: Option<Function>,
+    /// Asked before a retry.
+    pub should_retry: Option<Function>,
+}
+
+/// The running part of a leg.
+#[derive(Clone, Default)]
+struct Running {
+    controller: Option<AbortController>,
+    reader: Option<ChunkReader>,
+    /// Resolves (to `undefined`) when what the leg waits for is to be given up.
+    interrupted: Option<Promise>,
+    interrupt: Option<Function>,
+}
+
+impl Running {
+    fn new() -> Running {
+        let mut interrupt = None;
+        let interrupted = Promise::new(&mut |resolve, _| interrupt = Some(resolve));
+        Running { interrupted: Some(interrupted), interrupt, ..Running::default() }
+    }
+
+    fn interrupt(&self) {
+        if let Some(controller) = &self.controller {
+            controller.abort();
+        }
+        if let Some(reader) = &self.reader {
+            // Cancelling the body alone leaves the connection open in Firefox, aborting alone in others.
+            global::forget(reader.cancel());
+        }
+        if let Some(interrupt) = &self.interrupt {
+            let _ = interrupt.call0(&JsValue::UNDEFINED);
+        }
+    }
 }
 
 /// The part of a call that its pending work keeps alive.
 pub struct Inner {
     call: RefCell<engine::Call>,
     shared: Rc<RefCell<Shared>>,
-    token_function: Option<Function>,
-    fetch: Option<Function>,
+    sleepers: Rc<Sleepers>,
+    callbacks: Callbacks,
     hooks: Hooks,
-    controller: RefCell<Option<AbortController>>,
-    /// Resolves (to `undefined`) when the call ends while something is awaited.
-    interrupted: Promise,
-    interrupt: Option<Function>,
+    legs: RefCell<Vec<Running>>,
     /// JavaScript has been told of the batch: the next piece starts a new one.
     reported: Cell<bool>,
+    over: Cell<bool>,
+    /// Wall time less monotonic time, when the call began.
+    offset: f64,
     timer: RefCell<JsValue>,
     tick: RefCell<Option<Closure<dyn FnMut()>>>,
 }
@@ -54,143 +139,316 @@ impl Inner {
     pub fn new(
         call: engine::Call,
         shared: Rc<RefCell<Shared>>,
-        token_function: Option<Function>,
-        fetch: Option<Function>,
+        sleepers: Rc<Sleepers>,
+        callbacks: Callbacks,
         hooks: Hooks,
     ) -> Rc<Inner> {
-        let mut interrupt = None;
-        let interrupted = Promise::new(&mut |resolve, _| interrupt = Some(resolve));
         Rc::new(Inner {
             call: RefCell::new(call),
             shared,
-            token_function,
-            fetch,
+            sleepers,
+            callbacks,
             hooks,
-            controller: RefCell::default(),
-            interrupted,
-            interrupt,
+            legs: RefCell::default(),
             reported: Cell::new(false),
+            over: Cell::new(false),
+            offset: global::now().unix - global::now().monotonic,
             timer: RefCell::default(),
             tick: RefCell::default(),
         })
     }
 
-    /// Steps the call until its body can be read (the `Response`), or it is over (`undefined`).
-    async fn open(self: Rc<Inner>) -> JsValue {
-        let mut response: Option<Response> = None;
-        loop {
-            let step = self.call.borrow_mut().step(&mut self.shared.borrow_mut(), global::now());
-            if self.call.borrow_mut().takes_look() {
-                self.look();
-            }
-            match step {
-                Step::Token => self.ask_for_token().await,
-                Step::Send(request) => response = self.send(*request).await,
-                Step::Read => return response.map_or(JsValue::UNDEFINED, JsValue::from),
-                Step::Settled => {
-                    self.release();
-                    return JsValue::UNDEFINED;
+    /// Does something with the call, whose batch is cleared first if it has been taken.
+    fn with<Result>(&self, work: impl FnOnce(&mut engine::Call, &mut Shared, Now) -> Result) -> Result {
+        self.with_at(global::now(), work)
+    }
+
+    fn with_at<Result>(
+        &self,
+        now: Now,
+        work: impl FnOnce(&mut engine::Call, &mut Shared, Now) -> Result,
+    ) -> Result {
+        let mut call = self.call.borrow_mut();
+        if self.reported.replace(false) {
+            call.clear_batch();
+        }
+        work(&mut call, &mut self.shared.borrow_mut(), now)
+    }
+
+    /// Sees to what follows from the last thing that was done with the call.
+    fn follow_up(self: &Rc<Inner>) {
+        let (dropped, begun, notices, woken, settled, waits) = {
+            let mut call = self.call.borrow_mut();
+            let woken = self.shared.borrow_mut().take_woken();
+            let waits = call.takes_look();
+            (call.take_dropped(), call.take_begun(), call.take_notices(), woken, call.is_settled(), waits)
+        };
+        for leg in dropped {
+            self.interrupt(leg);
+        }
+        if !notices.is_empty() {
+            self.hooks.notify(&text(notices));
+        }
+        if !self.sleepers.alone {
+            for ticket in woken {
+                let sleeper = self.sleepers.sleeping.borrow().iter().find(|(own, _)| *own == ticket).cloned();
+                if let Some((_, wake)) = sleeper {
+                    let _ = wake.call0(&JsValue::UNDEFINED);
                 }
             }
         }
+        if settled {
+            self.close();
+            return;
+        }
+        for leg in begun {
+            self.run(leg);
+        }
+        if waits {
+            self.look();
+        }
+        if !self.reported.get() && !self.call.borrow().batch().is_empty() {
+            self.hooks.changed(false);
+        }
     }
 
-    async fn ask_for_token(&self) {
-        let Some(function) = &self.token_function else {
-            self.call.borrow_mut().on_token(None);
+    /// The call is over: lets go of everything, once.
+    fn close(&self) {
+        self.release();
+        if self.over.replace(true) {
             return;
+        }
+        // What is aborted may call back.
+        let legs = self.legs.borrow().clone();
+        legs.iter().for_each(Running::interrupt);
+        self.hooks.changed(true);
+    }
+
+    /// Runs a leg until it hands over to the loop, or ends.
+    fn run(self: &Rc<Inner>, leg: usize) {
+        let inner = self.clone();
+        spawn_local(async move {
+            loop {
+                let step = inner.with(|call, shared, now| call.step(leg, shared, now));
+                inner.follow_up();
+                match step {
+                    Step::Token(candidate) => inner.ask_for_token(leg, candidate).await,
+                    Step::Send(request) => inner.send(leg, *request).await,
+                    Step::Consult(facts) => inner.consult(leg, facts).await,
+                    Step::Wait(until) => inner.sleep(leg, until).await,
+                    Step::Read => inner.read(leg).await,
+                    Step::Lead => {
+                        let reader = inner.legs.borrow().get(leg).and_then(|leg| leg.reader.clone());
+                        if let Some(reader) = reader {
+                            inner.hooks.lead(&reader);
+                        }
+                        return;
+                    }
+                    Step::Over => return,
+                }
+                inner.follow_up();
+            }
+        });
+    }
+
+    fn interrupt(&self, leg: usize) {
+        let running = self.legs.borrow().get(leg).cloned();
+        if let Some(running) = running {
+            running.interrupt();
+        }
+    }
+
+    /// Awaits a promise, unless what the leg does is given up first: then `None`.
+    async fn await_for(&self, leg: usize, promise: Promise) -> Option<Result<JsValue, JsValue>> {
+        let interrupted = self.legs.borrow().get(leg).and_then(|leg| leg.interrupted.clone());
+        let Some(interrupted) = interrupted else { return Some(JsFuture::from(promise).await) };
+        // Wrapped, because the promise's own `undefined` must differ from the interruption's.
+        let wrapped = Promise::all(&Array::of1(&promise));
+        match JsFuture::from(Promise::race(&Array::of2(&wrapped, &interrupted))).await {
+            Ok(value) if value.is_undefined() => None,
+            Ok(value) => Some(Ok(Array::from(&value).get(0))),
+            Err(thrown) => Some(Err(thrown)),
+        }
+    }
+
+    /// Makes what the leg will wait for next something that can be given up.
+    fn rearm(&self, leg: usize) {
+        let mut legs = self.legs.borrow_mut();
+        while legs.len() <= leg {
+            legs.push(Running::new());
+        }
+        if let Some(running) = legs.get_mut(leg) {
+            *running = Running::new();
+        }
+    }
+
+    async fn ask_for_token(&self, leg: usize, candidate: usize) {
+        self.rearm(leg);
+        let Some(Some(function)) = self.callbacks.tokens.get(candidate) else {
+            return self.with(|call, _, _| call.on_token(leg, None));
         };
         let answer = match function.call0(&JsValue::UNDEFINED) {
-            Ok(answer) => {
-                // Wrapped, because `undefined` (no token) must differ from the interruption.
-                let promise = Promise::resolve(&answer);
-                let wrapped = global_then(&promise);
-                JsFuture::from(fetch::race(wrapped, &self.interrupted)).await
-            }
-            Err(thrown) => Err(thrown),
+            Ok(answer) => self.await_for(leg, Promise::resolve(&answer)).await,
+            Err(thrown) => Some(Err(thrown)),
         };
-        match answer {
-            Ok(answer) if answer.is_undefined() => {}
-            Ok(answer) => {
-                let token = js_sys::Array::from(&answer).get(0);
+        let thrown = match answer {
+            None => return,
+            Some(Ok(token)) => {
                 let text = token.as_string();
-                let is_token = text.is_some() || token.is_undefined() || token.is_null();
-                if is_token {
-                    self.call.borrow_mut().on_token(text.as_deref().and_then(Secret::new));
-                } else {
-                    self.fail_token(
-                        js_sys::TypeError::new("accessToken gave something other than a string").into(),
-                    );
+                if text.is_some() || token.is_undefined() || token.is_null() {
+                    let token = text.as_deref().and_then(Secret::new);
+                    return self.with(|call, _, _| call.on_token(leg, token));
                 }
+                js_sys::TypeError::new("accessToken gave something other than a string").into()
             }
-            Err(thrown) => self.fail_token(thrown),
-        }
-    }
-
-    fn fail_token(&self, thrown: JsValue) {
-        self.hooks.set_cause(&thrown);
-        self.call.borrow_mut().on_token_failure(global::now().monotonic);
-    }
-
-    /// Sends one request. Returns the response when its body is the consumer's to read.
-    async fn send(&self, request: HttpRequest) -> Option<Response> {
-        let controller = AbortController::new().ok()?;
-        let signal = controller.signal();
-        self.controller.replace(Some(controller));
-        let sent = match fetch::send(&request, &signal, self.fetch.as_ref()) {
-            Ok(promise) => promise,
-            Err(thrown) => return self.no_answer(thrown),
+            Some(Err(thrown)) => thrown,
         };
-        let response = match JsFuture::from(fetch::race(sent.clone(), &self.interrupted)).await {
-            // Over while nobody had answered. A `fetch` that ignores its signal may still answer.
-            Ok(answer) if answer.is_undefined() && self.call.borrow().is_settled() => {
+        self.hooks.set_cause(&thrown);
+        self.with(|call, shared, now| call.on_token_failure(shared, now));
+    }
+
+    /// Asks the caller's function whether to try again; what it throws is no opinion.
+    async fn consult(&self, leg: usize, facts: Vec<u8>) {
+        self.rearm(leg);
+        let mut opinion = None;
+        if let Some(function) = &self.callbacks.should_retry
+            && let Ok(answer) = function.call1(&JsValue::UNDEFINED, &JsValue::from_str(&text(facts)))
+        {
+            match self.await_for(leg, Promise::resolve(&answer)).await {
+                None => return,
+                Some(answer) => opinion = answer.ok().and_then(|answer| answer.as_bool()),
+            }
+        }
+        self.with(|call, shared, now| call.on_consulted(leg, opinion, shared, now));
+    }
+
+    /// Waits until a moment, or until it is woken because there is room for it.
+    async fn sleep(&self, leg: usize, until: f64) {
+        self.rearm(leg);
+        let mut wake = None;
+        let promise = Promise::new(&mut |resolve, _| wake = Some(resolve));
+        let Some(wake) = wake else { return };
+        let timer = global::set_timeout(&wake, bounded(until - global::now().monotonic));
+        let ticket = self.call.borrow().ticket(leg);
+        self.sleepers.sleeping.borrow_mut().push((ticket, wake));
+        let _ = self.await_for(leg, promise).await;
+        self.sleepers.sleeping.borrow_mut().retain(|(own, _)| *own != ticket);
+        global::clear_timeout(&timer);
+    }
+
+    /// Sends one request, and reads what is to be read at once of its answer.
+    async fn send(self: &Rc<Inner>, leg: usize, request: HttpRequest) {
+        self.rearm(leg);
+        let Ok(controller) = AbortController::new() else { return };
+        let signal = controller.signal();
+        self.set(leg, |running| running.controller = Some(controller));
+        let sent = match fetch::send(&request, &signal, self.callbacks.fetch.as_ref()) {
+            Ok(promise) => promise,
+            Err(thrown) => return self.no_answer(leg, thrown),
+        };
+        let response = match self.await_for(leg, sent.clone()).await {
+            // A `fetch` that ignores its signal may still answer.
+            None => {
+                let inner = self.clone();
                 spawn_local(async move {
-                    if let Ok(Ok(late)) = JsFuture::from(sent).await.map(fetch::as_response) {
-                        discard(&late);
+                    if let Ok(Ok(late)) = JsFuture::from(sent).await.map(fetch::as_response)
+                        && let Ok(reader) = inner.hooks.reader_of(&late)
+                    {
+                        global::forget(reader.cancel());
                     }
                 });
-                return None;
+                return;
             }
-            Ok(answer) => match fetch::as_response(answer) {
+            Some(Ok(answer)) => match fetch::as_response(answer) {
                 Ok(response) => response,
-                Err(thrown) => return self.no_answer(thrown),
+                Err(thrown) => return self.no_answer(leg, thrown),
             },
-            Err(thrown) => return self.no_answer(thrown),
+            Some(Err(thrown)) => return self.no_answer(leg, thrown),
+        };
+        let reader = match self.hooks.reader_of(&response) {
+            Ok(reader) => reader,
+            Err(thrown) => return self.no_answer(leg, thrown),
         };
         let head = fetch::head(&response);
-        let reading = self.call.borrow_mut().on_head(head, &mut self.shared.borrow_mut(), global::now());
+        let reading = self.with(|call, shared, now| call.on_head(leg, head, shared, now));
         match reading {
-            Reading::Stream => return Some(response),
-            Reading::Discard => discard(&response),
+            Reading::Stream => self.set(leg, |running| running.reader = Some(reader)),
+            Reading::Discard => global::forget(reader.cancel()),
             Reading::Whole(limit) => {
-                if let Some(body) = fetch::read_whole(&response, limit, &self.interrupted).await {
-                    let mut shared = self.shared.borrow_mut();
-                    self.call.borrow_mut().on_body(&body, &mut shared, global::now());
+                if let Some(body) = self.read_whole(leg, &reader, limit).await {
+                    self.with(|call, shared, now| call.on_body(leg, &body, shared, now));
                 }
             }
         }
-        None
     }
 
-    fn no_answer(&self, thrown: JsValue) -> Option<Response> {
+    /// Reads a body of at most `limit` bytes; what is beyond is cut off. A body that breaks is as long as
+    /// it came.
+    async fn read_whole(&self, leg: usize, reader: &ChunkReader, limit: usize) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        loop {
+            let Some(chunk) = self.await_for(leg, reader.read()).await else {
+                global::forget(reader.cancel());
+                return None;
+            };
+            match chunk.ok().and_then(|chunk| chunk_of(&chunk)) {
+                Some(chunk) => bytes.extend_from_slice(&chunk.to_vec()),
+                None => break,
+            }
+            if bytes.len() >= limit {
+                bytes.truncate(limit);
+                global::forget(reader.cancel());
+                break;
+            }
+        }
+        Some(bytes)
+    }
+
+    /// Reads one chunk of the leg's body and feeds it.
+    async fn read(&self, leg: usize) {
+        let reader = self.legs.borrow().get(leg).and_then(|leg| leg.reader.clone());
+        let Some(reader) = reader else { return };
+        match self.await_for(leg, reader.read()).await {
+            None => {}
+            Some(Ok(chunk)) => match chunk_of(&chunk) {
+                Some(chunk) => {
+                    let bytes = chunk.to_vec();
+                    self.with(|call, shared, now| call.feed(leg, &bytes, shared, now));
+                }
+                None => {
+                    self.with(|call, shared, now| call.end(leg, shared, now));
+                }
+            },
+            Some(Err(thrown)) => {
+                self.hooks.set_cause(&thrown);
+                self.with(|call, shared, now| call.break_off(leg, shared, now));
+            }
+        }
+    }
+
+    fn set(&self, leg: usize, change: impl FnOnce(&mut Running)) {
+        if let Some(running) = self.legs.borrow_mut().get_mut(leg) {
+            change(running);
+        }
+    }
+
+    fn no_answer(&self, leg: usize, thrown: JsValue) {
         self.hooks.set_cause(&thrown);
-        self.call.borrow_mut().on_no_answer(global::now().monotonic);
-        None
+        self.with(|call, shared, now| call.on_no_answer(leg, shared, now));
     }
 
     /// Looks at the deadlines and sets the timer for the next look.
     fn look(self: &Rc<Inner>) {
-        let now = global::now().monotonic;
-        let busy = self.hooks.busy_until(now);
-        let next = {
-            let mut call = self.call.borrow_mut();
+        let now = global::now();
+        let busy = self.hooks.busy_until(now.monotonic);
+        let next = self.with(|call, shared, now| {
             call.set_busy(busy);
-            call.look(now)
-        };
-        match next {
-            Some(at) => self.set_timer(at - now),
-            None => self.interrupt(),
+            call.look(shared, now)
+        });
+        if let Some(at) = next {
+            self.set_timer(at - now.monotonic);
         }
+        self.follow_up();
     }
 
     fn set_timer(self: &Rc<Inner>, delay: f64) {
@@ -204,38 +462,9 @@ impl Inner {
             })
         });
         let callback: &Function = callback.as_ref().unchecked_ref();
-        // The longest delay that timers know; the look then sets the next.
-        let delay = delay.clamp(0.0, 2_147_483_647.0);
-        let last = self.timer.replace(global::set_timeout(callback, delay));
+        let last = self.timer.replace(global::set_timeout(callback, bounded(delay)));
         if !last.is_undefined() {
             global::clear_timeout(&last);
-        }
-    }
-
-    /// The call, with the batch cleared if it has been taken.
-    fn next_batch(&self) -> RefMut<'_, engine::Call> {
-        let mut call = self.call.borrow_mut();
-        if self.reported.replace(false) {
-            call.clear_batch();
-        }
-        call
-    }
-
-    /// The call is over while something may be pending: lets go of it.
-    fn interrupt(&self) {
-        self.release();
-        self.close();
-        if let Some(interrupt) = &self.interrupt {
-            let _ = interrupt.call0(&JsValue::UNDEFINED);
-        }
-        self.hooks.interrupted();
-    }
-
-    /// Closes the connection of the last request, if it is still open.
-    fn close(&self) {
-        let controller = self.controller.take();
-        if let Some(controller) = controller {
-            controller.abort();
         }
     }
 
@@ -254,15 +483,14 @@ impl Drop for Inner {
     }
 }
 
-/// A promise of `[value]`.
-fn global_then(promise: &Promise) -> Promise {
-    Promise::all(&js_sys::Array::of1(promise))
+/// The longest delay that timers know; whoever wakes then looks again.
+fn bounded(delay: f64) -> f64 {
+    delay.clamp(0.0, 2_147_483_647.0)
 }
 
-fn discard(response: &Response) {
-    if let Some(body) = response.body() {
-        global::forget(body.cancel());
-    }
+/// The bytes of what a reader gave; `None` at the end.
+fn chunk_of(result: &JsValue) -> Option<Uint8Array> {
+    Reflect::get(result, &JsValue::from_str("value")).ok()?.dyn_into().ok()
 }
 
 thread_local! {
@@ -306,17 +534,34 @@ impl Call {
         Call { inner }
     }
 
+    /// Leaves the batch for JavaScript to read.
     fn report(&self, progress: Progress) -> u32 {
-        let call = self.inner.call.borrow();
-        let batch = call.batch();
-        let (text, marks) = (batch.text(), batch.marks());
-        self.inner.reported.set(true);
-        OUTPUT.set([text.as_ptr() as u32, text.len() as u32, marks.as_ptr() as u32, marks.len() as u32]);
-        drop(call);
-        if progress != Progress::More {
-            self.inner.release();
-        } else if self.inner.call.borrow_mut().takes_look() {
-            self.inner.look();
+        {
+            let call = self.inner.call.borrow();
+            let batch = call.batch();
+            let (text, marks) = (batch.text(), batch.marks());
+            self.inner.reported.set(true);
+            let places = [text.as_ptr() as u32, text.len() as u32, marks.as_ptr() as u32, marks.len() as u32];
+            OUTPUT.set(places);
+        }
+        progress as u32
+    }
+
+    fn finish(
+        &self,
+        now: Now,
+        work: impl FnOnce(&mut engine::Call, &mut Shared, Now, usize) -> Progress,
+    ) -> u32 {
+        let inner = &self.inner;
+        let (progress, leg) = inner.with_at(now, |call, shared, now| {
+            let leg = call.leader();
+            (work(call, shared, now, leg), leg)
+        });
+        self.report(progress);
+        inner.follow_up();
+        if progress == Progress::Again {
+            inner.interrupt(leg);
+            inner.run(leg);
         }
         progress as u32
     }
@@ -324,69 +569,59 @@ impl Call {
 
 #[wasm_bindgen]
 impl Call {
-    /// Sends the request and does all that is needed until there is a body to read. Calls `done` with
-    /// the `Response`, or with `undefined` when the call is over: then `error` says why.
-    pub fn open(&self, done: Function) {
-        let inner = self.inner.clone();
-        if inner.timer.borrow().is_undefined() {
-            inner.look();
-        }
-        spawn_local(async move {
-            let response = inner.open().await;
-            let _ = done.call1(&JsValue::UNDEFINED, &response);
-        });
+    /// Sends the request and does all that is needed until there is a body to read; the hooks are told.
+    pub fn start(&self) {
+        self.inner.follow_up();
+        self.inner.look();
     }
 
     /// Chooses what the batches hold: 1 text, 2 events, 3 chunks, 4 the growing value.
     pub fn want(&self, want: u32) {
-        self.inner.call.borrow_mut().want(match want {
-            1 => Want::Text,
-            2 => Want::Events,
-            3 => Want::Chunks,
-            4 => Want::Object,
-            _ => Want::Nothing,
+        self.inner.with(|call, _, _| {
+            call.want(match want {
+                1 => Want::Text,
+                2 => Want::Events,
+                3 => Want::Chunks,
+                4 => Want::Object,
+                _ => Want::Nothing,
+            });
         });
     }
 
-    /// Takes the chunk of `length` bytes that was written to `input`. Returns 0 to read on, 1 when
-    /// the answer is complete, 2 when it failed; in each case the batch is to be taken first. `busy` is
-    /// for how long in all the consumer has been busy.
-    pub fn feed(&self, length: usize, now: f64, busy: f64) -> u32 {
-        let progress = INPUT.with_borrow(|input| {
-            let mut call = self.inner.next_batch();
-            call.set_busy(busy);
-            call.feed(input.get(..length).unwrap_or_default(), now)
-        });
-        if progress != Progress::More {
-            // Cancelling the body alone leaves the connection open in Firefox.
-            self.inner.close();
-        }
+    /// Leaves the batch to be taken that came without the loop's doing. Returns as `feed`.
+    pub fn take(&self) -> u32 {
+        let progress = self.inner.call.borrow().progress();
         self.report(progress)
+    }
+
+    /// Takes the chunk of `length` bytes that was written to `input`. Returns 0 to read on, 1 when
+    /// the answer is complete, 2 when it failed, 3 when this body is done with and another comes; in each
+    /// case the batch is to be taken first. `busy` is for how long in all the consumer has been busy.
+    pub fn feed(&self, length: usize, now: f64, busy: f64) -> u32 {
+        let now = Now { monotonic: now, unix: now + self.inner.offset };
+        self.finish(now, |call, shared, now, leg| {
+            INPUT.with_borrow(|input| {
+                call.set_busy(busy);
+                call.feed(leg, input.get(..length).unwrap_or_default(), shared, now)
+            })
+        })
     }
 
     /// The body has ended (returns as `feed`).
     pub fn end(&self) -> u32 {
-        let progress = {
-            let mut call = self.inner.next_batch();
-            call.end(global::now().monotonic)
-        };
-        self.report(progress)
+        self.finish(global::now(), |call, shared, now, leg| call.end(leg, shared, now))
     }
 
     /// The body broke off (returns as `feed`).
     #[wasm_bindgen(js_name = breakOff)]
     pub fn break_off(&self) -> u32 {
-        let progress = {
-            let mut call = self.inner.next_batch();
-            call.break_off(global::now().monotonic)
-        };
-        self.report(progress)
+        self.finish(global::now(), |call, shared, now, leg| call.break_off(leg, shared, now))
     }
 
     /// Ends the call at once and closes its connection.
     pub fn abort(&self) {
-        self.inner.call.borrow_mut().abort(global::now().monotonic);
-        self.inner.interrupt();
+        self.inner.with(|call, shared, now| call.abort(shared, now));
+        self.inner.follow_up();
     }
 
     /// The result, as JSON.
@@ -397,6 +632,11 @@ impl Call {
     /// The error's facts, as JSON.
     pub fn error(&self) -> String {
         text(self.inner.call.borrow().error())
+    }
+
+    /// The trace so far, as JSON.
+    pub fn trace(&self) -> String {
+        text(self.inner.call.borrow().trace())
     }
 }
 

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::Function;
+use js_sys::{Array, Function, Math};
 use wasm_bindgen::prelude::*;
 
-use super::call::{self, Call, Hooks};
+use super::call::{self, Call, Callbacks, Hooks, Sleepers};
 use super::{global, options};
 use crate::core::engine::plan::Task;
 use crate::core::engine::settings::Settings;
@@ -20,21 +20,34 @@ use crate::core::wire::json::ObjectWriter;
 pub struct Client {
     settings: Settings,
     shared: Rc<RefCell<Shared>>,
+    sleepers: Rc<Sleepers>,
 }
 
 #[wasm_bindgen]
 impl Client {
-    /// A client with these options. Throws a string: the error's facts as JSON.
+    /// A client with these options, of which `snapshot` is text. `alone` is whether the calls of this
+    /// runtime must not wake each other. Throws a string: the error's facts as JSON.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: JsValue) -> Result<Client, JsValue> {
+    pub fn new(options: JsValue, snapshot: Option<String>, alone: bool) -> Result<Client, JsValue> {
         let mut settings = Settings::default();
         options::apply(&mut settings, &options).map_err(|error| facts(&error))?;
-        Ok(Client { settings, shared: Rc::default() })
+        let mut shared = Shared::new((Math::random() * 9_007_199_254_740_992.0) as u64);
+        if let Some(snapshot) = snapshot {
+            let restored = shared.restore(snapshot.as_bytes(), global::now());
+            restored.ok_or_else(|| facts(&Error::option("snapshot", "what snapshot() of a client gave")))?;
+        }
+        Ok(Client { settings, shared: Rc::new(RefCell::new(shared)), sleepers: Sleepers::new(alone) })
     }
 
-    /// Begins a call; `Call::open` sends it. `request` is the caller's JSON. `access_token` is a
-    /// string, a function that gives one or a promise of one, or `undefined`; `fetch` is the caller's
-    /// own or `undefined`. Throws a string: the error's facts as JSON.
+    /// What is worth keeping beyond the life of the client, as JSON.
+    pub fn snapshot(&self) -> String {
+        call::text(self.shared.borrow().snapshot(global::now()))
+    }
+
+    /// Begins a call; `Call::start` sends it. `request` is the caller's JSON. `access_tokens` are the
+    /// call's own token and those of its fallbacks: each a string, a function that gives one or a promise
+    /// of one, or `undefined`. `fetch` is the caller's own or `undefined`, `should_retry` a function that
+    /// takes an error's facts as JSON, or `undefined`. Throws a string: the error's facts as JSON.
     #[allow(clippy::too_many_arguments)]
     pub fn call(
         &self,
@@ -42,22 +55,34 @@ impl Client {
         streamed: bool,
         request: &str,
         options: JsValue,
-        access_token: JsValue,
+        access_tokens: Array,
         fetch: JsValue,
+        should_retry: Option<Function>,
         hooks: Hooks,
     ) -> Result<Call, JsValue> {
         let mut settings = self.settings.clone();
         if !options.is_undefined() {
             options::apply(&mut settings, &options).map_err(|error| facts(&error))?;
         }
-        let function = access_token.dyn_ref::<Function>().cloned();
-        let token = match access_token.as_string() {
-            Some(token) => Secret::new(&token),
-            None if function.is_some() || access_token.is_undefined() || access_token.is_null() => None,
-            None => {
+        settings.asks_before_retry = should_retry.is_some();
+        let mut tokens = Vec::new();
+        let mut own = None;
+        for (position, given) in access_tokens.into_iter().enumerate() {
+            let function = given.dyn_ref::<Function>().cloned();
+            let token = given.as_string();
+            if token.is_none() && function.is_none() && !given.is_undefined() && !given.is_null() {
                 return Err(facts(&Error::option("accessToken", "a string, or a function that gives one")));
             }
-        };
+            let token = token.as_deref().and_then(Secret::new);
+            match position.checked_sub(1).and_then(|position| settings.fallbacks.get_mut(position)) {
+                Some(fallback) => {
+                    fallback.token = token;
+                    fallback.has_token_function = function.is_some();
+                }
+                None => own = token,
+            }
+            tokens.push(function);
+        }
         let own_fetch = fetch.dyn_ref::<Function>().cloned();
         if own_fetch.is_none() && !fetch.is_undefined() && !fetch.is_null() {
             return Err(facts(&Error::option("fetch", "a function")));
@@ -68,12 +93,14 @@ impl Client {
             streamed,
             settings,
             request.as_bytes().to_vec(),
-            token,
-            function.is_some(),
+            own,
+            tokens.first().is_some_and(Option::is_some),
+            &mut self.shared.borrow_mut(),
             global::now(),
         )
         .map_err(|error| facts(&error))?;
-        Ok(Call::new(call::Inner::new(call, self.shared.clone(), function, own_fetch, hooks)))
+        let callbacks = Callbacks { tokens, fetch: own_fetch, should_retry };
+        Ok(Call::new(call::Inner::new(call, self.shared.clone(), self.sleepers.clone(), callbacks, hooks)))
     }
 }
 

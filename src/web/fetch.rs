@@ -1,13 +1,13 @@
-//! `fetch`: a request out, the head of its answer in, and small bodies read at once.
+//! `fetch`: a request out, the head of its answer in.
 
 use gloo_net::http::{Headers, Response};
-use js_sys::{Function, Promise, Reflect, Uint8Array};
+use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, ReadableStreamDefaultReader, RequestInit};
+use web_sys::{AbortSignal, RequestInit};
 
 use super::global;
 use crate::core::engine::attempt::{Head, HttpRequest};
+use crate::core::wire::rate_limit;
 
 #[wasm_bindgen]
 extern "C" {
@@ -75,46 +75,11 @@ pub fn head(response: &web_sys::Response) -> Head {
         provider: get("x-inference-provider"),
         retry_after: get("retry-after"),
         retry_after_ms: get("retry-after-ms"),
+        should_retry: match get("x-should-retry").as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        },
+        quota: rate_limit::quota(&|name| headers.get(name), global::now().unix),
     }
-}
-
-/// Reads a body of at most `limit` bytes; what is beyond is cut off. A body that breaks is as long as
-/// it came. Gives up when `interrupted` resolves.
-pub async fn read_whole(
-    response: &web_sys::Response,
-    limit: usize,
-    interrupted: &Promise,
-) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let has_reader = response.body().filter(|body| {
-        Reflect::get(body, &JsValue::from_str("getReader")).is_ok_and(|getter| getter.is_function())
-    });
-    let Some(body) = has_reader else {
-        // No stream to read (a hand-made answer, or a platform without them): all or nothing.
-        let text = JsFuture::from(race(response.text().ok()?, interrupted)).await.ok()?;
-        return text.as_string().map(String::into_bytes);
-    };
-    let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
-    loop {
-        let Ok(result) = JsFuture::from(race(reader.read(), interrupted)).await else { break };
-        if result.is_undefined() {
-            global::forget(reader.cancel());
-            return None;
-        }
-        let value = Reflect::get(&result, &JsValue::from_str("value")).unwrap_or_default();
-        let Some(chunk) = value.dyn_ref::<Uint8Array>() else { break };
-        bytes.extend_from_slice(&chunk.to_vec());
-        if bytes.len() >= limit {
-            bytes.truncate(limit);
-            global::forget(reader.cancel());
-            break;
-        }
-    }
-    Some(bytes)
-}
-
-/// The first of the two to settle. `interrupted` resolves to `undefined`, which `fetch` and `read`
-/// never do.
-pub fn race(promise: Promise, interrupted: &Promise) -> Promise {
-    Promise::race(&js_sys::Array::of2(&promise, interrupted))
 }

@@ -7,12 +7,15 @@
 use js_sys::{Array, Reflect};
 use wasm_bindgen::JsValue;
 
-use crate::core::engine::settings::Settings;
+use crate::core::engine::settings::{Fallback, MidStream, Order, Settings};
 use crate::core::error::Error;
 
-/// Puts `options` over `settings`. `headers` is a flat list of names and values, and `inPage` is what
-/// TypeScript found out about the surroundings.
-pub fn apply(settings: &mut Settings, options: &JsValue) -> Result<(), Box<Error>> {
+type Checked<Value> = Result<Value, Box<Error>>;
+
+/// Puts `options` over `settings`. TypeScript has given some of them one form: `headers` is a flat list of
+/// names and values, `retry`, `limits` and `hedge` are objects, `fallbacks` is a list or the name of an
+/// order. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
+pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
     let texts = [
         (&mut settings.provider, "provider"),
         (&mut settings.model, "model"),
@@ -22,39 +25,85 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Result<(), Box<Error
         (&mut settings.bill_to, "billTo"),
     ];
     for (place, name) in texts {
-        let Some(value) = get(options, name) else { continue };
-        match value.as_string().filter(|text| !text.is_empty()) {
-            Some(text) => *place = text,
-            None => return Err(Error::option(name, "a string that is not empty")),
-        }
+        text(options, name, name, place)?;
     }
+    let retry = get(options, "retry").unwrap_or_default();
     let switches = [
-        (&mut settings.allow_browser, "dangerouslyAllowBrowser"),
-        (&mut settings.in_page, "inPage"),
-        (&mut settings.reasoning_tags, "reasoningTags"),
+        (&mut settings.allow_browser, options, "dangerouslyAllowBrowser"),
+        (&mut settings.in_page, options, "inPage"),
+        (&mut settings.reasoning_tags, options, "reasoningTags"),
+        (&mut settings.breaker, options, "breaker"),
+        (&mut settings.notices, options, "notices"),
+        (&mut settings.retry.jitter, &retry, "retry.jitter"),
     ];
-    for (place, name) in switches {
-        let Some(value) = get(options, name) else { continue };
-        *place = value.as_bool().ok_or_else(|| Error::option(name, "true or false"))?;
+    for (place, object, path) in switches {
+        let Some(value) = get(object, last(path)) else { continue };
+        *place = value.as_bool().ok_or_else(|| Error::option(path, "true or false"))?;
     }
-    if let Some(timeout) = get(options, "timeout") {
-        if !timeout.is_object() {
-            return Err(Error::option("timeout", "an object { firstToken?, stall?, total? }"));
-        }
-        let limits = &mut settings.limits;
-        let durations = [
-            (&mut limits.first_token, "timeout.firstToken"),
-            (&mut limits.stall, "timeout.stall"),
-            (&mut limits.total, "timeout.total"),
-        ];
-        for (place, path) in durations {
-            let Some(value) = get(&timeout, path.get("timeout.".len()..).unwrap_or_default()) else {
-                continue;
-            };
-            *place = value.as_f64().filter(|value| *value > 0.0).ok_or_else(|| {
-                Error::option(path, "a positive number of milliseconds (Infinity for no limit)")
-            })?;
-        }
+
+    let timeout = get(options, "timeout").unwrap_or_default();
+    if !timeout.is_undefined() && !timeout.is_object() {
+        return Err(Error::option("timeout", "an object { queue?, firstToken?, stall?, total? }"));
+    }
+    let limits = get(options, "limits").unwrap_or_default();
+    let hedge = get(options, "hedge").unwrap_or_default();
+    let positive = "a positive number of milliseconds (Infinity for no limit)";
+    let duration = "a number of milliseconds, 0 or more";
+    let rate = "a positive number";
+    let count = "a whole number, 0 or more";
+    let mut retries = f64::from(settings.retry.limit);
+    let mut queue = settings.limits.queue as f64;
+    let mut wake = settings.wake_timeout.unwrap_or(-1.0);
+    let (mut after, mut most) = settings.hedge.map_or((-1.0, 1.0), |(after, most)| (after, f64::from(most)));
+    let numbers = [
+        (&mut settings.timeouts.queue, &timeout, "timeout.queue", positive),
+        (&mut settings.timeouts.first_token, &timeout, "timeout.firstToken", positive),
+        (&mut settings.timeouts.stall, &timeout, "timeout.stall", positive),
+        (&mut settings.timeouts.total, &timeout, "timeout.total", positive),
+        (&mut retries, &retry, "retry.limit", count),
+        (&mut settings.retry.max_retry_after, &retry, "retry.maxRetryAfter", duration),
+        (&mut settings.retry.backoff_limit, &retry, "retry.backoffLimit", duration),
+        (&mut settings.limits.concurrency, &limits, "limits.concurrency", rate),
+        (&mut settings.limits.requests_per_minute, &limits, "limits.requestsPerMinute", rate),
+        (&mut settings.limits.tokens_per_minute, &limits, "limits.tokensPerMinute", rate),
+        (&mut queue, &limits, "limits.queue", count),
+        (&mut after, &hedge, "hedge.after", duration),
+        (&mut most, &hedge, "hedge.max", count),
+        (&mut wake, options, "wakeTimeout", duration),
+        (&mut settings.priority, options, "priority", "a number"),
+    ];
+    for (place, object, path, expected) in numbers {
+        let Some(value) = get(object, last(path)) else { continue };
+        let fits = |value: &f64| match expected {
+            "a number" => value.is_finite(),
+            _ if expected == count => value.fract() == 0.0 && *value >= 0.0 || *value == f64::INFINITY,
+            _ if expected == duration => *value >= 0.0,
+            _ => *value > 0.0,
+        };
+        *place = value.as_f64().filter(fits).ok_or_else(|| Error::option(path, expected))?;
+    }
+    settings.retry.limit = retries as u32;
+    settings.limits.queue = queue as usize;
+    settings.wake_timeout = (wake >= 0.0).then_some(wake);
+    settings.hedge = (after >= 0.0).then_some((after, most as u32));
+
+    if let Some(codes) = get(&retry, "statusCodes") {
+        let codes: Option<Vec<u16>> = Array::is_array(&codes).then(|| {
+            Array::from(&codes).into_iter().filter_map(|code| code.as_f64()).map(|code| code as u16).collect()
+        });
+        settings.retry.status_codes =
+            Some(codes.ok_or_else(|| Error::option("retry.statusCodes", "a list of HTTP statuses"))?);
+    }
+    if let Some(mode) = get(options, "midStream") {
+        settings.mid_stream = match mode.as_string().as_deref() {
+            Some("error") => MidStream::Fail,
+            Some("continue") => MidStream::Continue,
+            Some("restart") => MidStream::Restart,
+            _ => return Err(Error::option("midStream", "\"error\", \"continue\" or \"restart\"")),
+        };
+    }
+    if let Some(fallbacks) = get(options, "fallbacks") {
+        read_fallbacks(settings, &fallbacks)?;
     }
     if let Some(headers) = get(options, "headers") {
         let mut texts = Array::from(&headers).into_iter().filter_map(|text| text.as_string());
@@ -64,6 +113,47 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Result<(), Box<Error
         }
     }
     Ok(())
+}
+
+fn read_fallbacks(settings: &mut Settings, given: &JsValue) -> Checked<()> {
+    let expected = "a list of { model?, provider?, endpointUrl?, accessToken? }, \"auto\", or { auto: \"price\" | \"throughput\" | \"latency\" }";
+    settings.fallbacks.clear();
+    settings.automatic = match given.as_string().as_deref() {
+        Some("throughput") => Some(Order::Throughput),
+        Some("price") => Some(Order::Price),
+        Some("latency") => Some(Order::Latency),
+        None if Array::is_array(given) => None,
+        _ => return Err(Error::option("fallbacks", expected)),
+    };
+    if settings.automatic.is_some() {
+        return Ok(());
+    }
+    for entry in Array::from(given) {
+        if !entry.is_object() {
+            return Err(Error::option("fallbacks", expected));
+        }
+        let mut fallback = Fallback::default();
+        text(&entry, "model", "fallbacks.model", &mut fallback.model)?;
+        text(&entry, "provider", "fallbacks.provider", &mut fallback.provider)?;
+        text(&entry, "endpointUrl", "fallbacks.endpointUrl", &mut fallback.endpoint_url)?;
+        settings.fallbacks.push(fallback);
+    }
+    Ok(())
+}
+
+fn text(object: &JsValue, name: &str, path: &str, place: &mut String) -> Checked<()> {
+    let Some(value) = get(object, name) else { return Ok(()) };
+    *place = value
+        .as_string()
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| Error::option(path, "a string that is not empty"))?;
+    Ok(())
+}
+
+/// The last step of a dotted path.
+fn last(path: &str) -> &str {
+    let dot = path.bytes().rposition(|byte| byte == b'.');
+    dot.and_then(|dot| path.get(dot + 1..)).unwrap_or(path)
 }
 
 /// An option that is there: `null` means as little as `undefined`.

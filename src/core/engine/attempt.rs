@@ -7,10 +7,11 @@ use super::settings::Settings;
 use crate::core::error::{Error, Kind, is_retryable_status};
 use crate::core::ports::Now;
 use crate::core::provider::body::{self, Members};
-use crate::core::provider::url;
+use crate::core::provider::{table, url};
 use crate::core::secret::Secret;
+use crate::core::wire::json;
 use crate::core::wire::problem::Problem;
-use crate::core::wire::rate_limit;
+use crate::core::wire::rate_limit::{self, Quota};
 
 /// A request, ready for `fetch`.
 #[derive(Clone)]
@@ -49,6 +50,10 @@ pub struct Head {
     pub retry_after: String,
     /// `retry-after-ms`.
     pub retry_after_ms: String,
+    /// `x-should-retry`.
+    pub should_retry: Option<bool>,
+    /// What the service says of its own limit.
+    pub quota: Quota,
 }
 
 /// How the body is to be read.
@@ -78,13 +83,26 @@ pub fn lookup(settings: &Settings, model: &str, token: Option<&Secret>) -> HttpR
     }
 }
 
-/// The request to a target.
+/// The request that asks the router who serves a model, at what price and how fast.
+pub fn catalogue(settings: &Settings, model: &str) -> HttpRequest {
+    let router = if settings.base_url.is_empty() { table::ROUTER } else { &settings.base_url };
+    HttpRequest {
+        method: "GET",
+        url: url::catalogue(router, model),
+        headers: Vec::new(),
+        credential: None,
+        body: None,
+    }
+}
+
+/// The request to a target; `retries` is how often it was sent before.
 pub fn request(
     settings: &Settings,
     target: &Target,
     members: &Members<'_>,
     stream: bool,
     token: Option<&Secret>,
+    retries: u32,
 ) -> HttpRequest {
     let dropped = target.entry.map_or(&[][..], |entry| entry.dropped);
     let body = match target.protocol {
@@ -94,6 +112,12 @@ pub fn request(
         Protocol::Root => body::tgi(members, Some(stream)),
     };
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    // In a page the name would have to be allowed by CORS, and the request would fail where it is not.
+    if retries > 0 && !settings.in_page {
+        let mut count = Vec::new();
+        json::write_integer(&mut count, u64::from(retries));
+        headers.push(("x-retry-count".to_owned(), String::from_utf8(count).unwrap_or_default()));
+    }
     if !settings.bill_to.is_empty() {
         headers.push(("x-hf-bill-to".to_owned(), settings.bill_to.clone()));
     }
@@ -121,11 +145,12 @@ pub fn refusal(head: &Head, body: &[u8], now: Now) -> Box<Error> {
     error.message = problem.message;
     error.service_code = problem.code;
     error.status = Some(head.status);
-    error.retryable = is_retryable_status(head.status);
+    error.retryable = head.should_retry.unwrap_or(is_retryable_status(head.status));
     // Together sends the header with every answer: it means something only with a refusal that passes.
     if error.retryable {
         error.retry_at = rate_limit::retry_at(&head.retry_after, &head.retry_after_ms, now.unix)
-            .or(problem.wait.map(|wait| now.unix + wait));
+            .or(problem.wait.map(|wait| now.unix + wait))
+            .or(head.quota.reset.filter(|_| head.quota.remaining == Some(0.0)).map(|reset| now.unix + reset));
     }
     error
 }

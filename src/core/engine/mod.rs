@@ -1,53 +1,67 @@
-//! One call's life, told in order: plan, attempt, stream, settle.
+//! One call's life, told in order: plan, admit, attempt, stream, settle.
 //!
-//! A [`Call`] is a state machine. [`Call::step`] says what it wants done next; the driver does it and
-//! reports with one of the `on_…` methods; bodies are fed piece by piece with [`Call::feed`]. Nothing
-//! here waits, and nothing here knows JavaScript.
+//! A [`Call`] is a state machine. It has one or more [legs](leg::Leg), each of which sends one request
+//! after the other. [`Call::step`] says what a leg wants done next; the driver does it and reports with
+//! one of the `on_…` methods; bodies are fed piece by piece with [`Call::feed`]. The leg that first
+//! brings something to show takes the lead: the others end, and the consumer reads it. Nothing here
+//! waits, and nothing here knows JavaScript.
 
 pub mod attempt;
+pub mod judge;
+pub mod leg;
 pub mod plan;
 pub mod settings;
 pub mod settle;
+pub mod shared;
 pub mod stream;
 pub mod trace;
 
+use std::rc::Rc;
+
 use self::attempt::{Head, HttpRequest, Reading};
-use self::plan::{Plan, Target, Task};
-use self::settings::Settings;
+use self::leg::{Leg, Phase, Verdict};
+use self::plan::{Plan, Task};
+use self::settings::{Fallback, MidStream, Order, Settings};
 use self::settle::Answerer;
+pub use self::shared::Shared;
 use self::stream::{Outcome, Stream};
 use self::trace::Trace;
 use super::error::{Error, Kind};
 use super::ports::{Milliseconds, Now};
 use super::provider::body::{self, Members};
-use super::provider::mapping::{self, Offer};
+use super::provider::catalogue::{self, Needs, Terms};
+use super::provider::{mapping, table, url};
+use super::resilience::breaker::{self, Permission};
+use super::resilience::lane::{Admission, Applicant};
 use super::resilience::watchdog::{self, Look, Watchdog};
 use super::secret::Secret;
 use super::wire::batch::{Batch, Mark, Want};
 use super::wire::json::{self, ObjectWriter};
 
-/// What the calls of one client share.
-#[derive(Debug, Default)]
-pub struct Shared {
-    mappings: mapping::Cache,
-    /// Endpoint URLs at which the first route was unknown and a later one answered.
-    routes: Vec<(String, usize)>,
-}
+/// The tokens of an answer whose length nobody knows, for the caller's limit on tokens.
+const USUAL_ANSWER: f64 = 512.0;
+/// After the deadline a call that is still counted has been forgotten by its caller.
+const FORGOTTEN: Milliseconds = 10_000.0;
 
-/// How many endpoints' routes are remembered.
-const MAX_ROUTES: usize = 64;
-
-/// What a call wants done.
+/// What a leg wants done.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Ask the caller's function for the access token; then [`Call::on_token`].
-    Token,
+    /// Ask the caller's function for the access token of this target (0 for the call's own, 1 for the
+    /// first fallback's); then [`Call::on_token`].
+    Token(usize),
     /// Send this; then [`Call::on_head`] or [`Call::on_no_answer`].
     Send(Box<HttpRequest>),
-    /// Let the consumer read the body and feed it.
+    /// Ask the caller's function whether to try again after this failure (its facts as JSON); then
+    /// [`Call::on_consulted`].
+    Consult(Vec<u8>),
+    /// Ask again at this moment, or when [`Shared::take_woken`] names the leg's [ticket](Call::ticket).
+    Wait(Milliseconds),
+    /// Read a piece of the body and feed it.
     Read,
-    /// It is over: [`Call::result`] or [`Call::error`] has the last word.
-    Settled,
+    /// Let the consumer read the body and feed it.
+    Lead,
+    /// The leg has nothing more to do.
+    Over,
 }
 
 /// What the consumer's loop is to do after a piece of the body.
@@ -59,22 +73,8 @@ pub enum Progress {
     Complete = 1,
     /// Over: take the batch, then throw the error.
     Failed = 2,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum State {
-    /// The access token is awaited.
-    Token,
-    /// Everything is known that a plan needs.
-    Plan,
-    /// The Hub is asked for this model's mapping.
-    Lookup(String),
-    /// A request is out.
-    Attempt,
-    /// The answer's body is read.
-    Reading,
-    /// Complete, failed, or aborted.
-    Settled,
+    /// This body is done with, and another will come: take the batch, close the body.
+    Again = 3,
 }
 
 /// A request and its answer.
@@ -82,32 +82,41 @@ enum State {
 pub struct Call {
     task: Task,
     streamed: bool,
-    settings: Settings,
+    settings: Rc<Settings>,
     request: Vec<u8>,
-    state: State,
+    /// The request with the beginning of its answer, once an answer that broke off is continued.
+    continued: Option<Vec<u8>>,
     token: Option<Secret>,
-    offers: Option<Vec<Offer>>,
-    targets: Vec<Target>,
-    /// Which of the targets is tried.
-    at: usize,
-    /// What the first target said when it did not know its route.
-    unknown_route: Option<Box<Error>>,
-    /// The head of the attempt whose refusal is being read.
-    head: Head,
-    stream: Stream,
+    has_token_function: bool,
+    /// Where the call goes that its own target cannot serve.
+    fallbacks: Vec<Fallback>,
+    /// The router has not been asked yet who else serves the model.
+    may_ask_router: bool,
+    legs: Vec<Leg>,
+    leader: Option<usize>,
+    /// Legs that were begun for the driver to run, and those whose request it is to give up.
+    begun: Vec<usize>,
+    dropped: Vec<usize>,
+    settled: bool,
+    aborted: bool,
+    error: Option<Box<Error>>,
     batch: Batch,
     answerer: Answerer,
-    error: Option<Box<Error>>,
-    aborted: bool,
-    watchdog: Watchdog,
+    /// The facts that go with the error: where it happened.
+    place: Option<(String, String)>,
+    trace: Trace,
+    /// JSON objects, comma-separated: what the caller's listeners are to be told.
+    notices: Vec<u8>,
+    busy: Milliseconds,
     /// The timer must be set anew.
     rearm: bool,
-    trace: Trace,
+    estimated_prompt: f64,
 }
 
 impl Call {
     /// A call for `task` with the caller's `request` (JSON). `has_token_function` is whether the
     /// token has still to be asked for; otherwise `token` is it, or there is none.
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         task: Task,
         streamed: bool,
@@ -115,10 +124,10 @@ impl Call {
         request: Vec<u8>,
         token: Option<Secret>,
         has_token_function: bool,
+        shared: &mut Shared,
         now: Now,
     ) -> Result<Call, Box<Error>> {
-        let quiet_usage;
-        let expected_choices;
+        let (quiet_usage, expected_choices, estimated_prompt);
         {
             let Some(members) = Members::read(&request) else {
                 return Err(Error::option("request", "an object"));
@@ -137,23 +146,25 @@ impl Call {
             quiet_usage = !body::asks_for_usage(&members);
             let n = members.get("n").and_then(json::as_number);
             expected_choices = n.map_or(1, |n| n as usize);
+            estimated_prompt = body::estimated_tokens(&members);
         }
         if !streamed {
             // A whole answer has no first token: only the total bounds it.
-            settings.limits.first_token = settings.limits.total;
+            settings.timeouts.first_token = settings.timeouts.total;
         }
         let mut stream = Stream::new(task, streamed, quiet_usage, expected_choices);
         if let stream::Answer::Chat(chat) = &mut stream.answer {
             chat.think_tags = settings.reasoning_tags;
         }
-        let watchdog = Watchdog::new(settings.limits, now.monotonic);
-        Ok(Call {
-            task,
-            streamed,
-            settings,
-            request,
-            state: if has_token_function { State::Token } else { State::Plan },
-            token,
+        shared.budget.deposit(now.monotonic);
+        let fallbacks = std::mem::take(&mut settings.fallbacks);
+        let may_ask_router = settings.automatic.is_some() && settings.endpoint_url.is_empty();
+        let settings = Rc::new(settings);
+        let first = Leg {
+            candidate: 0,
+            settings: settings.clone(),
+            token: token.clone(),
+            phase: if has_token_function { Phase::Token } else { Phase::Plan },
             offers: None,
             targets: Vec::new(),
             at: 0,
@@ -161,288 +172,858 @@ impl Call {
             head: Head::default(),
             stream,
             batch: Batch::default(),
-            answerer: Answerer::default(),
-            error: None,
+            watchdog: Watchdog::new(settings.timeouts, now.monotonic),
+            retries: 0,
+            waking_since: None,
+            ticket: shared.ticket(),
+            lane: None,
+            probe: false,
+            attempt: None,
+            sent: None,
+            hedge: false,
+        };
+        Ok(Call {
+            task,
+            streamed,
+            settings,
+            request,
+            continued: None,
+            token,
+            has_token_function,
+            fallbacks,
+            may_ask_router,
+            legs: vec![first],
+            leader: None,
+            begun: vec![0],
+            dropped: Vec::new(),
+            settled: false,
             aborted: false,
-            watchdog,
-            rearm: false,
+            error: None,
+            batch: Batch::default(),
+            answerer: Answerer::default(),
+            place: None,
             trace: Trace::new(now),
+            notices: Vec::new(),
+            busy: 0.0,
+            rearm: false,
+            estimated_prompt,
         })
     }
 
-    /// What to do next.
-    pub fn step(&mut self, shared: &mut Shared, now: Now) -> Step {
+    /// What the leg is to do next.
+    pub fn step(&mut self, leg: usize, shared: &mut Shared, now: Now) -> Step {
         loop {
-            match &self.state {
-                State::Token => return Step::Token,
-                State::Plan => self.plan(shared, now),
-                State::Lookup(model) => {
-                    let request = attempt::lookup(&self.settings, model, self.token.as_ref());
+            if self.settled {
+                return Step::Over;
+            }
+            let Some(own) = self.legs.get_mut(leg) else { return Step::Over };
+            match &own.phase {
+                Phase::Token => return Step::Token(own.candidate),
+                Phase::Plan => self.plan(leg, shared, now),
+                Phase::Lookup(model) => {
+                    let request = attempt::lookup(&own.settings, model, own.token.as_ref());
+                    own.watchdog.sent(now.monotonic);
+                    self.rearm = true;
                     return Step::Send(Box::new(request));
                 }
-                State::Attempt => {
-                    let Some(target) = self.targets.get(self.at) else {
-                        self.fail(Error::boxed(Kind::InvalidResponse, "no_target"), now.monotonic);
-                        continue;
-                    };
-                    self.trace.sent(target, now);
-                    self.watchdog.sent(now.monotonic);
+                Phase::Catalogue(_) => {
+                    let (model, _) = plan::split_suffix(&self.settings.model);
+                    let request = attempt::catalogue(&self.settings, model);
+                    own.watchdog.sent(now.monotonic);
                     self.rearm = true;
-                    let Some(members) = Members::read(&self.request) else { return Step::Settled };
+                    return Step::Send(Box::new(request));
+                }
+                Phase::Wait(until) if now.monotonic < *until => return Step::Wait(*until),
+                Phase::Wait(_) => {
+                    own.phase = if own.targets.is_empty() { Phase::Plan } else { Phase::Admit };
+                }
+                Phase::Admit => self.admit(leg, shared, now),
+                Phase::Consult(error, _) => {
+                    let mut out = Vec::new();
+                    write_error(error, &mut out);
+                    return Step::Consult(out);
+                }
+                Phase::Out => {
+                    let Some(target) = own.target() else { return Step::Over };
+                    let request = self.continued.as_ref().unwrap_or(&self.request);
+                    let Some(members) = Members::read(request) else { return Step::Over };
                     let request = attempt::request(
-                        &self.settings,
+                        &own.settings,
                         target,
                         &members,
                         self.streamed,
-                        self.token.as_ref(),
+                        own.token.as_ref(),
+                        own.retries,
                     );
                     return Step::Send(Box::new(request));
                 }
-                State::Reading => return Step::Read,
-                State::Settled => return Step::Settled,
+                Phase::Reading if self.leader == Some(leg) => return Step::Lead,
+                Phase::Reading => return Step::Read,
+                Phase::Over => return Step::Over,
             }
         }
     }
 
-    fn plan(&mut self, shared: &mut Shared, now: Now) {
+    fn plan(&mut self, leg: usize, shared: &mut Shared, now: Now) {
+        let Some(own) = self.legs.get_mut(leg) else { return };
         let Some(members) = Members::read(&self.request) else { return };
-        let credential = self.credential();
-        if self.offers.is_none() {
-            let (model, _) = plan::split_suffix(&self.settings.model);
-            let known = shared.mappings.get(model, credential, now.monotonic);
-            self.offers = known.map(<[Offer]>::to_vec);
+        if own.offers.is_none() {
+            let (model, _) = plan::split_suffix(&own.settings.model);
+            let known = shared.mappings.get(model, credential(own.token.as_ref()), now.monotonic);
+            own.offers = known.map(<[mapping::Offer]>::to_vec);
         }
         let planned = plan::plan(
             self.task,
             self.streamed,
-            &self.settings,
+            &own.settings,
             &members,
-            self.token.as_ref(),
-            self.offers.as_deref(),
+            own.token.as_ref(),
+            own.offers.as_deref(),
         );
         match planned {
-            Ok(Plan::Lookup { model }) => self.state = State::Lookup(model),
+            Ok(Plan::Lookup { model }) => own.phase = Phase::Lookup(model),
             Ok(Plan::Go(targets)) => {
-                self.at = 0;
-                if let Some(first) = targets.first() {
-                    let known = shared.routes.iter().find(|(url, _)| *url == first.url);
-                    self.at = known.map_or(0, |(_, at)| *at).min(targets.len() - 1);
-                }
-                self.targets = targets;
-                self.state = State::Attempt;
+                own.at = targets.first().map_or(0, |first| shared.route(&first.url));
+                own.at = own.at.min(targets.len().saturating_sub(1));
+                own.targets = targets;
+                own.phase = Phase::Admit;
             }
-            Err(error) => self.fail(error, now.monotonic),
+            Err(error) => self.attempt_failed(leg, error, shared, now),
         }
     }
 
-    fn credential(&self) -> u64 {
-        self.token.as_ref().filter(|token| token.is_hugging_face()).map_or(0, Secret::fingerprint)
+    /// Asks for leave to send the leg's next request.
+    fn admit(&mut self, leg: usize, shared: &mut Shared, now: Now) {
+        let Some(own) = self.legs.get_mut(leg) else { return };
+        let Some(target) = own.targets.get(own.at) else {
+            return self.attempt_failed(leg, Error::boxed(Kind::InvalidResponse, "no_target"), shared, now);
+        };
+        let number = match own.attempt {
+            Some(number) => number,
+            None => {
+                let number = self.trace.begins(target, own.hedge, now.monotonic);
+                own.attempt = Some(number);
+                number
+            }
+        };
+        let name = target.name();
+        let settings = own.settings.clone();
+        let is_open = |permission: Permission| match permission {
+            Permission::Refused(until) if settings.breaker => Some(until),
+            _ => None,
+        };
+        // Who would be refused need not queue. Asking for good comes last, because it may make a probe.
+        let refused = shared.breaker(&name, |breaker| is_open(breaker.clone().admit(now.monotonic)));
+        if let Some(until) = refused {
+            return self.circuit_open(leg, until, shared, now);
+        }
+        let key = target.lane(own.token.as_ref());
+        let applicant = Applicant {
+            ticket: own.ticket,
+            priority: settings.priority,
+            tokens: self.estimated_prompt + USUAL_ANSWER,
+            deadline: own.watchdog.deadline() + FORGOTTEN,
+        };
+        own.lane = Some(key);
+        let (admission, gate) = shared.lane(key, now.monotonic, |lane| {
+            (lane.admit(&applicant, &settings.limits, now.monotonic), lane.gate())
+        });
+        match admission {
+            Admission::Full => {
+                self.attempt_failed(leg, Error::boxed(Kind::QueueFull, "queue_full"), shared, now)
+            }
+            Admission::Wait(until) => {
+                let patience = (now.monotonic + settings.retry.max_retry_after).min(own.watchdog.deadline());
+                if gate > patience {
+                    let mut error = Error::boxed(Kind::RateLimit, "gate");
+                    error.retry_at = Some(now.unix + gate - now.monotonic);
+                    return self.attempt_failed(leg, error, shared, now);
+                }
+                own.phase = Phase::Wait(until);
+                self.rearm = true;
+            }
+            Admission::Go => {
+                let permission = shared.breaker(&name, |breaker| breaker.admit(now.monotonic));
+                shared.wake_next(key);
+                if let Some(until) = is_open(permission) {
+                    return self.circuit_open(leg, until, shared, now);
+                }
+                let Some(own) = self.legs.get_mut(leg) else { return };
+                own.probe = settings.breaker && permission == Permission::Probe;
+                own.head = Head::default();
+                own.phase = Phase::Out;
+                own.sent = Some(now.monotonic);
+                own.watchdog.sent(now.monotonic);
+                self.trace.sent(number, now.monotonic);
+                self.rearm = true;
+                if settings.notices {
+                    let (provider, model) = own.target().map_or(("", ""), |target| target.who());
+                    notice(&mut self.notices, "attempt", &|event| {
+                        event.integer("attempt", number as u64 + 1);
+                        event.text("provider", provider.as_bytes()).text("model", model.as_bytes());
+                    });
+                }
+            }
+        }
+    }
+
+    fn circuit_open(&mut self, leg: usize, until: Milliseconds, shared: &mut Shared, now: Now) {
+        let mut error = Error::boxed(Kind::CircuitOpen, "circuit_open");
+        error.retry_at = Some(now.unix + until - now.monotonic);
+        self.attempt_failed(leg, error, shared, now);
     }
 
     /// The caller's function has given the token, or none.
-    pub fn on_token(&mut self, token: Option<Secret>) {
-        if self.state == State::Token {
-            self.token = token;
-            self.state = State::Plan;
+    pub fn on_token(&mut self, leg: usize, token: Option<Secret>) {
+        let Some(own) = self.legs.get_mut(leg) else { return };
+        if matches!(own.phase, Phase::Token) {
+            if own.candidate == 0 {
+                self.token.clone_from(&token);
+            }
+            own.token = token;
+            own.phase = Phase::Plan;
         }
     }
 
     /// The caller's function has failed.
-    pub fn on_token_failure(&mut self, now: Milliseconds) {
-        self.fail(Error::boxed(Kind::Authentication, "token_function"), now);
+    pub fn on_token_failure(&mut self, shared: &mut Shared, now: Now) {
+        self.fail(Error::boxed(Kind::Authentication, "token_function"), shared, now);
+    }
+
+    /// The caller has been asked whether to try again: yes, no, or as it would be anyway.
+    pub fn on_consulted(&mut self, leg: usize, answer: Option<bool>, shared: &mut Shared, now: Now) {
+        let Some(own) = self.legs.get_mut(leg) else { return };
+        if !matches!(own.phase, Phase::Consult(..)) {
+            return;
+        }
+        let Phase::Consult(error, planned) = std::mem::replace(&mut own.phase, Phase::Over) else { return };
+        let verdict = match (answer, planned) {
+            (Some(false), Verdict::Retry(_) | Verdict::Wake(_)) => Verdict::Next,
+            (Some(true), Verdict::Next | Verdict::Fail)
+                if own.retries < own.settings.retry.limit && shared.budget.withdraw(now.monotonic) =>
+            {
+                Verdict::Retry(own.settings.retry.backoff(own.retries, &mut shared.random))
+            }
+            _ => planned,
+        };
+        self.execute(leg, verdict, error, shared, now);
     }
 
     /// The head of the answer to the request of the last [`Step::Send`] is here.
-    pub fn on_head(&mut self, head: Head, shared: &mut Shared, now: Now) -> Reading {
-        match &self.state {
-            State::Lookup(_) => {
-                self.head = head;
+    pub fn on_head(&mut self, leg: usize, head: Head, shared: &mut Shared, now: Now) -> Reading {
+        let Some(own) = self.legs.get_mut(leg).filter(|_| !self.settled) else { return Reading::Discard };
+        match &own.phase {
+            Phase::Lookup(_) | Phase::Catalogue(_) => {
+                own.head = head;
                 Reading::Whole(attempt::MAX_MAPPING_BYTES)
             }
-            State::Attempt => {
-                self.trace.headers(head.status, &head.provider, now);
-                if let Some(target) = self.targets.get(self.at) {
-                    let provider = if head.provider.is_empty() { &target.provider } else { &head.provider };
-                    self.answerer = Answerer {
-                        provider: provider.clone(),
-                        model: self.settings.model.clone(),
-                        request_id: head.request_id.clone(),
-                    };
+            Phase::Out => {
+                let refused = Kind::from_status(head.status).is_some();
+                if let Some(lane) = own.lane {
+                    shared.lane(lane, now.monotonic, |lane| {
+                        lane.answered(own.ticket, &head.quota, now.monotonic);
+                        if !refused {
+                            lane.succeeded();
+                        }
+                    });
                 }
-                if Kind::from_status(head.status).is_some() {
-                    self.head = head;
+                if let Some(number) = own.attempt {
+                    self.trace.headers(number, head.status, &head.provider, now.monotonic);
+                }
+                if refused {
+                    own.head = head;
                     return Reading::Whole(attempt::MAX_ERROR_BYTES);
                 }
                 if head.content_type.starts_with("text/html") {
                     let mut error = Error::boxed(Kind::InvalidResponse, "markup");
                     error.status = Some(head.status);
-                    self.fail(error, now.monotonic);
+                    own.head = head;
+                    self.attempt_failed(leg, error, shared, now);
                     return Reading::Discard;
                 }
-                self.head = head;
-                self.state = State::Reading;
-                if self.unknown_route.is_some() {
-                    self.remember_route(shared);
+                own.head = head;
+                own.phase = Phase::Reading;
+                if own.unknown_route.is_some()
+                    && let Some(first) = own.targets.first()
+                {
+                    shared.remember_route(&first.url, own.at);
                 }
-                let answerer = &self.answerer;
-                self.batch.event(Mark::Start, &|event| answerer.write(event));
+                let answerer = own.answerer();
+                own.batch.set_want(self.batch.want());
+                if self.batch.want() != Want::Nothing {
+                    own.stream.hold_nothing();
+                }
+                own.batch.event(Mark::Start, &|event| answerer.write(event));
+                // What continues an answer has been shown to begin.
+                if self.continued.is_some() {
+                    self.lead(leg, shared, now);
+                }
                 Reading::Stream
             }
-            // The call ended while the answer was on its way.
+            // The leg ended while the answer was on its way.
             _ => Reading::Discard,
         }
     }
 
     /// The body that was to be read whole is here.
-    pub fn on_body(&mut self, body: &[u8], shared: &mut Shared, now: Now) {
-        let head = std::mem::take(&mut self.head);
-        match &self.state {
-            State::Lookup(model) => {
-                let offers = if head.status == 200 { mapping::read(body) } else { None };
+    pub fn on_body(&mut self, leg: usize, body: &[u8], shared: &mut Shared, now: Now) {
+        let Some(own) = self.legs.get_mut(leg).filter(|_| !self.settled) else { return };
+        match &own.phase {
+            Phase::Lookup(model) => {
+                let offers = if own.head.status == 200 { mapping::read(body) } else { None };
+                // The Hub does not know the model: nobody serves it there.
+                let unknown = own.head.status == 404;
                 match offers {
                     Some(offers) => {
-                        shared.mappings.put(model, self.credential(), now.monotonic, offers.clone());
-                        self.offers = Some(offers);
-                        self.state = State::Plan;
+                        let key = credential(own.token.as_ref());
+                        shared.mappings.put(model, key, now.monotonic, offers.clone());
+                        own.offers = Some(offers);
                     }
-                    // The Hub does not know the model: nobody serves it there.
-                    None if head.status == 404 => {
-                        self.offers = Some(Vec::new());
-                        self.state = State::Plan;
-                    }
+                    None if unknown => own.offers = Some(Vec::new()),
                     None => {
-                        let mut error = attempt::refusal(&head, body, now);
+                        let mut error = attempt::refusal(&own.head, body, now);
                         error.reason = "mapping";
-                        self.fail(error, now.monotonic);
+                        return self.attempt_failed(leg, error, shared, now);
                     }
                 }
+                own.phase = Phase::Plan;
             }
-            State::Attempt => {
-                let error = attempt::refusal(&head, body, now);
-                // Only an endpoint whose protocol is not known has several targets.
-                if matches!(head.status, 404 | 405) && self.at + 1 < self.targets.len() {
-                    self.trace.ended("unknown_route", now.monotonic);
-                    self.at += 1;
-                    self.unknown_route.get_or_insert(error);
+            Phase::Catalogue(_) => {
+                let terms = if own.head.status == 200 { catalogue::read(body) } else { None };
+                self.router_answered(leg, terms.unwrap_or_default(), shared, now);
+            }
+            Phase::Out => {
+                let error = attempt::refusal(&own.head, body, now);
+                // Only an endpoint whose protocol is not known has several routes.
+                if matches!(own.head.status, 404 | 405) && own.at + 1 < own.targets.len() {
+                    own.at += 1;
+                    own.unknown_route.get_or_insert(error);
+                    self.leave(leg, "unknown_route", breaker::Outcome::Neutral, shared, now);
+                    if let Some(own) = self.legs.get_mut(leg) {
+                        own.phase = Phase::Admit;
+                    }
                     return;
                 }
                 // When no route is known, the first one's words are the telling ones: the unknown thing
                 // may have been the model.
-                let error = match self.unknown_route.take() {
-                    Some(first) if matches!(head.status, 404 | 405) => first,
+                let error = match own.unknown_route.take() {
+                    Some(first) if matches!(own.head.status, 404 | 405) => first,
                     _ => error,
                 };
-                self.fail(error, now.monotonic);
+                self.attempt_failed(leg, error, shared, now);
             }
             _ => {}
         }
     }
 
-    fn remember_route(&self, shared: &mut Shared) {
-        let Some(first) = self.targets.first() else { return };
-        shared.routes.retain(|(url, _)| *url != first.url);
-        if shared.routes.len() >= MAX_ROUTES {
-            shared.routes.remove(0);
-        }
-        shared.routes.push((first.url.clone(), self.at));
-    }
-
     /// No answer came: the network failed, or the browser does not let the page have it.
-    pub fn on_no_answer(&mut self, now: Milliseconds) {
-        let reason = if matches!(self.state, State::Lookup(_)) { "mapping" } else { "no_answer" };
-        self.fail(Error::boxed(Kind::Network, reason), now);
+    pub fn on_no_answer(&mut self, leg: usize, shared: &mut Shared, now: Now) {
+        let Some(own) = self.legs.get(leg).filter(|_| !self.settled) else { return };
+        match own.phase {
+            Phase::Catalogue(_) => self.router_answered(leg, Vec::new(), shared, now),
+            Phase::Lookup(_) => {
+                self.attempt_failed(leg, Error::boxed(Kind::Network, "mapping"), shared, now);
+            }
+            Phase::Out => {
+                self.attempt_failed(leg, Error::boxed(Kind::Network, "no_answer"), shared, now);
+            }
+            _ => {}
+        }
     }
 
     /// Chooses what later pieces put into the batch.
     pub fn want(&mut self, want: Want) {
-        let first = self.batch.want() == Want::Nothing && want == Want::Events;
+        let first = self.batch.want() == Want::Nothing && want != Want::Nothing;
         self.batch.set_want(want);
-        if first && self.state == State::Reading {
-            let answerer = &self.answerer;
-            self.batch.event(Mark::Start, &|event| answerer.write(event));
+        for (number, leg) in self.legs.iter_mut().enumerate() {
+            leg.batch.set_want(want);
+            if !first {
+                continue;
+            }
+            let leads = self.leader == Some(number);
+            let answerer = leg.answerer();
+            let batch = if leads { &mut self.batch } else { &mut leg.batch };
+            if leg.head.status == 200 {
+                batch.event(Mark::Start, &|event| answerer.write(event));
+            }
+            leg.stream.replay(batch);
+            if leads && self.settled {
+                if self.error.is_none() && !self.aborted {
+                    settle::close(&mut leg.stream.answer, batch);
+                } else {
+                    leg.stream.answer.release(batch);
+                }
+            }
         }
     }
 
-    /// Takes a piece of the body. The batch then has what it brought.
-    pub fn feed(&mut self, bytes: &[u8], now: Milliseconds) -> Progress {
-        if self.state != State::Reading {
-            return self.progress();
+    /// Takes a piece of the body of the leg's answer. The batch of the call then has what it brought, as
+    /// soon as the leg has the lead.
+    pub fn feed(&mut self, leg: usize, bytes: &[u8], shared: &mut Shared, now: Now) -> Progress {
+        let leads = self.leader == Some(leg);
+        let Some(own) = self.reading(leg) else { return self.progress() };
+        let pieces = own.0.pieces();
+        let outcome = own.0.feed(bytes, own.1);
+        let nothing = outcome == Outcome::More && pieces == own.0.pieces();
+        // A body whose pieces are always ready leaves the timer no turn.
+        self.rearm |= self.legs.get(leg).is_some_and(|own| own.watchdog.is_due(now.monotonic));
+        if nothing {
+            return if leads { Progress::More } else { self.progress() };
         }
-        self.rearm |= self.watchdog.is_due(now);
-        let pieces = self.stream.pieces();
-        let outcome = self.stream.feed(bytes, &mut self.batch);
-        if outcome == Outcome::More && pieces == self.stream.pieces() {
-            return Progress::More;
-        }
-        self.advance(outcome, now)
+        self.advance(leg, outcome, shared, now)
     }
 
-    /// The body has ended.
-    pub fn end(&mut self, now: Milliseconds) -> Progress {
-        if self.state != State::Reading {
-            return self.progress();
-        }
-        let outcome = self.stream.end(&mut self.batch);
-        self.advance(outcome, now)
+    /// The body of the leg's answer has ended.
+    pub fn end(&mut self, leg: usize, shared: &mut Shared, now: Now) -> Progress {
+        let Some(own) = self.reading(leg) else { return self.progress() };
+        let outcome = own.0.end(own.1);
+        self.advance(leg, outcome, shared, now)
     }
 
-    /// The body broke off: the connection was lost.
-    pub fn break_off(&mut self, now: Milliseconds) -> Progress {
-        if self.state == State::Reading {
-            let outcome = self.stream.break_off(&mut self.batch);
-            return self.advance(outcome, now);
-        }
-        self.progress()
+    /// The body of the leg's answer broke off: the connection was lost.
+    pub fn break_off(&mut self, leg: usize, shared: &mut Shared, now: Now) -> Progress {
+        let Some(own) = self.reading(leg) else { return self.progress() };
+        let outcome = own.0.break_off(own.1);
+        self.advance(leg, outcome, shared, now)
     }
 
-    fn advance(&mut self, outcome: Outcome, now: Milliseconds) -> Progress {
-        let shown = self.stream.answer.has_output();
-        self.rearm |= self.watchdog.progressed(now, shown, self.stream.is_finished());
-        if shown {
-            self.trace.first_token(now);
+    /// The stream of a leg that reads, and the batch for what it brings.
+    fn reading(&mut self, leg: usize) -> Option<(&mut Stream, &mut Batch)> {
+        let leads = self.leader == Some(leg);
+        let own = self.legs.get_mut(leg).filter(|_| !self.settled)?;
+        if !matches!(own.phase, Phase::Reading) {
+            return None;
+        }
+        Some((&mut own.stream, if leads { &mut self.batch } else { &mut own.batch }))
+    }
+
+    fn advance(&mut self, leg: usize, outcome: Outcome, shared: &mut Shared, now: Now) -> Progress {
+        let Some(own) = self.legs.get_mut(leg) else { return self.progress() };
+        let shown = own.stream.answer.has_output();
+        self.rearm |= own.watchdog.progressed(now.monotonic, shown, own.stream.is_finished());
+        if let (true, Some(number)) = (shown, own.attempt) {
+            self.trace.token(number, now.monotonic);
         }
         match outcome {
-            Outcome::More => return Progress::More,
+            Outcome::More if !shown => {}
+            Outcome::More => self.lead(leg, shared, now),
             Outcome::Complete => {
-                settle::close(&mut self.stream.answer, &mut self.batch);
-                self.trace.ended("complete", now);
-                self.state = State::Settled;
+                self.lead(leg, shared, now);
+                self.complete(leg, shared, now);
             }
-            Outcome::Failed(error) => self.fail(error, now),
+            Outcome::Failed(error) => {
+                // What can be shown of it is the consumer's, also when it is the last.
+                if shown && self.streamed {
+                    self.lead(leg, shared, now);
+                }
+                self.attempt_failed(leg, error, shared, now);
+            }
         }
         self.progress()
     }
 
-    fn progress(&self) -> Progress {
-        match self.state {
-            State::Settled if self.error.is_some() || self.aborted => Progress::Failed,
-            State::Settled => Progress::Complete,
-            _ => Progress::More,
+    /// The leg is the first with something to show: the others end.
+    fn lead(&mut self, leg: usize, shared: &mut Shared, now: Now) {
+        if self.leader.is_some() {
+            return;
+        }
+        self.leader = Some(leg);
+        for other in 0..self.legs.len() {
+            if other != leg && self.legs.get(other).is_some_and(Leg::is_alive) {
+                self.waste(other);
+                self.leave(other, "outpaced", breaker::Outcome::Neutral, shared, now);
+                self.dropped.push(other);
+                if let Some(own) = self.legs.get_mut(other) {
+                    own.phase = Phase::Over;
+                }
+            }
+        }
+        if let Some(own) = self.legs.get_mut(leg) {
+            self.answerer = own.answerer();
+            self.batch.append(&own.batch);
+            own.batch.clear();
         }
     }
 
-    fn fail(&mut self, error: Box<Error>, now: Milliseconds) {
-        if self.state != State::Settled {
-            self.stream.answer.release(&mut self.batch);
-            self.trace.ended(error.reason, now);
-            self.error = Some(error);
-            self.state = State::Settled;
+    fn complete(&mut self, leg: usize, shared: &mut Shared, now: Now) {
+        if let Some(own) = self.legs.get_mut(leg) {
+            settle::close(&mut own.stream.answer, &mut self.batch);
+        }
+        self.leave(leg, "complete", breaker::Outcome::Success, shared, now);
+        self.trace.settled("complete");
+        self.settle(shared, now);
+    }
+
+    /// What the consumer's loop is to do.
+    pub fn progress(&self) -> Progress {
+        match self.settled {
+            true if self.error.is_some() || self.aborted => Progress::Failed,
+            true => Progress::Complete,
+            false if self.leader.is_none() => Progress::Again,
+            false => Progress::More,
+        }
+    }
+
+    /// The leg's attempt is over: frees its place in the lane, and tells the breaker.
+    fn leave(
+        &mut self,
+        leg: usize,
+        outcome: &'static str,
+        counts: breaker::Outcome,
+        shared: &mut Shared,
+        now: Now,
+    ) {
+        let Some(own) = self.legs.get_mut(leg) else { return };
+        own.watchdog.waits();
+        if let Some(number) = own.attempt.take() {
+            self.trace.ended(number, outcome, now.monotonic);
+        }
+        if let Some(lane) = own.lane.take() {
+            let total = json::member(own.stream.answer.usage(), "total_tokens").and_then(json::as_number);
+            shared.lane(lane, now.monotonic, |lane| lane.leave(own.ticket, total));
+            shared.wake_next(lane);
+        }
+        let probe = std::mem::take(&mut own.probe);
+        if let (Some(_), true, Some(target)) =
+            (own.sent.take(), own.settings.breaker, own.targets.get(own.at))
+        {
+            let name = target.name();
+            let (changed, state) = shared.breaker(&name, |breaker| {
+                (breaker.record(counts, probe, now.monotonic), breaker.state().name())
+            });
+            if changed && own.settings.notices {
+                notice(&mut self.notices, "state", &|event| {
+                    event.text("target", name.as_bytes()).text("state", state.as_bytes());
+                });
+            }
+        }
+    }
+
+    /// Notes the tokens of an attempt whose answer is of no use.
+    fn waste(&mut self, leg: usize) {
+        if let Some(own) = self.legs.get(leg)
+            && let Some(number) = own.attempt
+        {
+            let (prompt, completion) = self.tokens(&own.stream);
+            self.trace.wasted(number, prompt, completion);
+        }
+    }
+
+    /// The tokens that an answer took, as told or else about.
+    fn tokens(&self, stream: &Stream) -> (f64, f64) {
+        let told = |name| json::member(stream.answer.usage(), name).and_then(json::as_number);
+        let completion =
+            told("completion_tokens").unwrap_or_else(|| settle::estimated_tokens(&stream.answer));
+        (told("prompt_tokens").unwrap_or(self.estimated_prompt), completion)
+    }
+
+    /// The leg's attempt has failed, or could not be made.
+    fn attempt_failed(&mut self, leg: usize, error: Box<Error>, shared: &mut Shared, now: Now) {
+        let Some(own) = self.legs.get_mut(leg).filter(|_| !self.settled) else { return };
+        if error.kind == Kind::RateLimit
+            && error.reason != "gate"
+            && let Some(lane) = own.lane
+        {
+            let until = error.retry_at.map(|at| now.monotonic + at - now.unix);
+            shared.lane(lane, now.monotonic, |lane| lane.refused(until, now.monotonic));
+        }
+        let deadline = own.watchdog.deadline();
+        let mid_stream = self.leader == Some(leg);
+        let mode = if mid_stream { self.mid_stream(leg) } else { MidStream::Fail };
+        let Some(own) = self.legs.get(leg) else { return };
+        let verdict = match mode {
+            MidStream::Fail if mid_stream => Verdict::Fail,
+            _ => judge::verdict(own, &error, deadline, shared, now),
+        };
+        let counts = match verdict {
+            // It is not failing, it is getting up.
+            Verdict::Wake(_) => breaker::Outcome::Neutral,
+            _ => judge::outcome(&error),
+        };
+        let number = own.attempt;
+        if mid_stream {
+            self.waste(leg);
+            if let Some(own) = self.legs.get_mut(leg) {
+                own.stream.answer.release(&mut self.batch);
+            }
+        }
+        self.leave(leg, error.reason, counts, shared, now);
+        if mid_stream && !matches!(verdict, Verdict::Fail) {
+            self.resume(leg, mode);
+        }
+        if let Some(number) = number {
+            let (word, delay) = match (verdict, mode) {
+                (Verdict::Fail, _) => ("fail", None),
+                (Verdict::Next, _) => ("fallback", None),
+                (Verdict::Wake(delay), _) => ("wake", Some(delay)),
+                (Verdict::Retry(delay), MidStream::Fail) => ("retry", Some(delay)),
+                (Verdict::Retry(delay), MidStream::Continue) => ("continue", Some(delay)),
+                (Verdict::Retry(delay), MidStream::Restart) => ("restart", Some(delay)),
+            };
+            self.trace.judged(number, word, delay);
+        }
+        match self.legs.get_mut(leg) {
+            Some(own) if own.settings.asks_before_retry && number.is_some() && !own.hedge => {
+                own.phase = Phase::Consult(error, verdict);
+            }
+            _ => self.execute(leg, verdict, error, shared, now),
+        }
+    }
+
+    /// What may become of an answer of which something was shown.
+    fn mid_stream(&self, leg: usize) -> MidStream {
+        let Some(own) = self.legs.get(leg) else { return MidStream::Fail };
+        let simple = || {
+            let members = Members::read(&self.request);
+            members.is_some_and(|members| {
+                let n = members.get("n").is_none_or(|n| n == b"1");
+                n && members.get("tools").is_none() && members.get("response_format").is_none()
+            })
+        };
+        match self.settings.mid_stream {
+            MidStream::Continue if own.stream.answer.can_continue() && simple() => MidStream::Continue,
+            // Whoever reads text or chunks cannot be told to clear what was shown.
+            MidStream::Restart if matches!(self.batch.want(), Want::Nothing | Want::Events) => {
+                MidStream::Restart
+            }
+            _ => MidStream::Fail,
+        }
+    }
+
+    /// Makes the leg ready for another attempt after a part was shown.
+    fn resume(&mut self, leg: usize, mode: MidStream) {
+        self.leader = None;
+        let Some(own) = self.legs.get_mut(leg) else { return };
+        if mode == MidStream::Continue {
+            let text = own.stream.answer.text().to_vec();
+            self.continued =
+                Members::read(&self.request).and_then(|request| body::continued(&request, &text));
+            own.stream.resume();
+        } else {
+            own.stream.restart();
+            self.batch.event(Mark::Restart, &|_| {});
+        }
+    }
+
+    fn execute(&mut self, leg: usize, verdict: Verdict, error: Box<Error>, shared: &mut Shared, now: Now) {
+        match verdict {
+            Verdict::Retry(delay) | Verdict::Wake(delay) => {
+                let Some(own) = self.legs.get_mut(leg) else { return };
+                let wakes = matches!(verdict, Verdict::Wake(_));
+                if wakes {
+                    own.waking_since.get_or_insert(now.monotonic);
+                } else {
+                    own.retries += 1;
+                }
+                if self.continued.is_none() {
+                    own.stream.restart();
+                }
+                own.batch.clear();
+                own.phase = Phase::Wait(now.monotonic + delay);
+                self.rearm = true;
+                let attempt = self.trace.count() as u64 + 1;
+                self.tell(Mark::Retry, "retry", &|event| {
+                    event.integer("attempt", attempt).integer("delay", delay as u64);
+                    if wakes {
+                        event.bool("waking", true);
+                    }
+                    write_error(&error, event.key("error"));
+                });
+            }
+            Verdict::Next => self.next(leg, error, shared, now),
+            Verdict::Fail => self.give_up(leg, error, shared, now),
+        }
+    }
+
+    fn tell(&mut self, mark: Mark, kind: &str, fill: &dyn Fn(&mut ObjectWriter<'_>)) {
+        self.batch.event(mark, fill);
+        if self.settings.notices {
+            notice(&mut self.notices, kind, fill);
+        }
+    }
+
+    /// Sends the leg to the next target, if there is one.
+    fn next(&mut self, leg: usize, error: Box<Error>, shared: &mut Shared, now: Now) {
+        let Some(own) = self.legs.get_mut(leg) else { return };
+        if own.hedge {
+            return self.give_up(leg, error, shared, now);
+        }
+        if own.candidate >= self.fallbacks.len() {
+            if std::mem::take(&mut self.may_ask_router) {
+                own.phase = Phase::Catalogue(error);
+                return;
+            }
+            return self.give_up(leg, error, shared, now);
+        }
+        let from = own.target().map(|target| (target.provider.clone(), target.model.clone()));
+        let candidate = own.candidate + 1;
+        if let Some(own) = self.legs.get_mut(leg) {
+            own.candidate = candidate;
+            own.retries = 0;
+            own.waking_since = None;
+            own.batch.clear();
+            if self.continued.is_none() {
+                own.stream.restart();
+            }
+        }
+        self.enter(leg, candidate);
+        let (provider, model) = from.unwrap_or_default();
+        let settings = self.legs.get(leg).map(|own| own.settings.clone());
+        self.tell(Mark::Fallback, "fallback", &|event| {
+            let mut place = ObjectWriter::new(event.key("from"));
+            place.text("provider", provider.as_bytes()).text("model", model.as_bytes());
+            place.end();
+            if let Some(settings) = &settings {
+                let mut place = ObjectWriter::new(event.key("to"));
+                place
+                    .text_if("provider", settings.provider.as_bytes())
+                    .text_if("model", settings.model.as_bytes())
+                    .text_if("endpointUrl", url::shown(&settings.endpoint_url).as_bytes());
+                place.end();
+            }
+            write_error(&error, event.key("error"));
+        });
+    }
+
+    /// Gives a leg the options and the credential of a target.
+    fn enter(&mut self, leg: usize, candidate: usize) {
+        let base = &self.settings;
+        let (settings, token, asks) = match candidate.checked_sub(1).and_then(|at| self.fallbacks.get(at)) {
+            None => (base.clone(), self.token.clone(), self.has_token_function && self.token.is_none()),
+            Some(fallback) => {
+                let mut settings = Settings::clone(base);
+                if !fallback.model.is_empty() {
+                    settings.model.clone_from(&fallback.model);
+                }
+                if !fallback.endpoint_url.is_empty() {
+                    settings.endpoint_url.clone_from(&fallback.endpoint_url);
+                    settings.provider = table::AUTO.to_owned();
+                    settings.base_url.clear();
+                } else if !fallback.provider.is_empty() {
+                    settings.provider.clone_from(&fallback.provider);
+                    settings.endpoint_url.clear();
+                }
+                let stays = settings.endpoint_url == base.endpoint_url && settings.provider == base.provider;
+                if !stays {
+                    // A gateway's own key stays with the gateway.
+                    settings.headers.retain(|(name, _)| !plan::is_confidential(name));
+                }
+                let token = fallback.token.clone().or_else(|| {
+                    // A token goes to whom it was meant for, and Hugging Face's to Hugging Face.
+                    let own =
+                        settings.endpoint_url.is_empty() || url::is_hugging_face(&settings.endpoint_url);
+                    let fits = |token: &&Secret| stays || own && token.is_hugging_face();
+                    self.token.as_ref().filter(fits).cloned()
+                });
+                (Rc::new(settings), token, fallback.has_token_function)
+            }
+        };
+        if let Some(own) = self.legs.get_mut(leg) {
+            own.settings = settings;
+            own.token = token;
+            own.offers = None;
+            own.targets.clear();
+            own.at = 0;
+            own.unknown_route = None;
+            own.phase = if asks { Phase::Token } else { Phase::Plan };
+        }
+    }
+
+    /// The router has told who else serves the model, or nothing.
+    fn router_answered(&mut self, leg: usize, terms: Vec<Terms>, shared: &mut Shared, now: Now) {
+        let Some(own) = self.legs.get_mut(leg) else { return };
+        let Phase::Catalogue(error) = std::mem::replace(&mut own.phase, Phase::Over) else { return };
+        own.watchdog.waits();
+        let members = Members::read(&self.request);
+        let number = |name: &str| members.as_ref()?.get(name).and_then(json::as_number);
+        let answer = number("max_tokens").or(number("max_completion_tokens")).unwrap_or(0.0);
+        let needs = Needs {
+            context_length: self.estimated_prompt + answer,
+            tools: members.as_ref().is_some_and(|members| members.get("tools").is_some()),
+            structured_output: members.as_ref().is_some_and(|members| {
+                members.get("response_format").is_some_and(|format| format != br#"{"type":"text"}"#)
+            }),
+        };
+        let tried = [own.head.provider.as_str(), own.settings.provider.as_str()];
+        let mut terms: Vec<Terms> = terms
+            .into_iter()
+            .filter(|terms| terms.serve(&needs) && !tried.contains(&terms.provider.as_str()))
+            .collect();
+        let worth = |terms: &Terms| match self.settings.automatic {
+            Some(Order::Price) => terms.price.unwrap_or(f64::INFINITY),
+            Some(Order::Latency) => terms.latency.unwrap_or(f64::INFINITY),
+            _ => -terms.throughput.unwrap_or(0.0),
+        };
+        terms.sort_by(|one, other| worth(one).total_cmp(&worth(other)));
+        let (model, _) = plan::split_suffix(&self.settings.model);
+        self.fallbacks.extend(terms.into_iter().map(|terms| {
+            let mut name = String::from(model);
+            name.push(':');
+            name.push_str(&terms.provider);
+            Fallback { model: name, provider: table::AUTO.to_owned(), ..Fallback::default() }
+        }));
+        self.next(leg, error, shared, now);
+    }
+
+    /// The leg ends; the call fails with it, unless another leg may still answer.
+    fn give_up(&mut self, leg: usize, error: Box<Error>, shared: &mut Shared, now: Now) {
+        if let Some(own) = self.legs.get_mut(leg) {
+            own.phase = Phase::Over;
+        }
+        if self.legs.iter().any(Leg::is_alive) {
+            return;
+        }
+        self.fail(error, shared, now);
+    }
+
+    fn fail(&mut self, error: Box<Error>, shared: &mut Shared, now: Now) {
+        if self.settled {
+            return;
+        }
+        self.trace.settled(judge::state(&error));
+        for leg in 0..self.legs.len() {
+            self.leave(leg, error.reason, judge::outcome(&error), shared, now);
+        }
+        self.error = Some(error);
+        self.settle(shared, now);
+    }
+
+    fn settle(&mut self, shared: &mut Shared, now: Now) {
+        self.settled = true;
+        // The one that has most to tell speaks for the call.
+        let told = self.leader.or_else(|| self.legs.iter().position(|leg| leg.stream.answer.has_output()));
+        self.leader = Some(told.unwrap_or(0));
+        if let Some(own) = told.and_then(|told| self.legs.get_mut(told)) {
+            own.stream.answer.release(&mut self.batch);
+        }
+        for leg in 0..self.legs.len() {
+            self.leave(leg, "over", breaker::Outcome::Neutral, shared, now);
+        }
+        let last = self.legs.iter().rev().find_map(|leg| leg.target().map(|target| (leg, target)));
+        if let Some((leg, target)) = last {
+            self.place = Some((target.provider.clone(), target.url.clone()));
+            if self.answerer.provider.is_empty() {
+                self.answerer = leg.answerer();
+            }
         }
     }
 
     /// The caller wants no more of it.
-    pub fn abort(&mut self, now: Milliseconds) {
-        if self.state != State::Settled {
-            self.stream.answer.release(&mut self.batch);
-            self.trace.ended("aborted", now);
-            self.aborted = true;
-            self.state = State::Settled;
+    pub fn abort(&mut self, shared: &mut Shared, now: Now) {
+        if self.settled {
+            return;
         }
+        for leg in 0..self.legs.len() {
+            self.leave(leg, "aborted", breaker::Outcome::Neutral, shared, now);
+        }
+        self.trace.settled("aborted");
+        self.aborted = true;
+        self.settle(shared, now);
     }
 
     /// Whether it is over.
     pub fn is_settled(&self) -> bool {
-        self.state == State::Settled
+        self.settled
     }
 
     /// Whether the caller's abort ended it.
@@ -450,37 +1031,154 @@ impl Call {
         self.aborted
     }
 
+    /// Whether the leg has the lead: the consumer reads its body.
+    pub fn leads(&self, leg: usize) -> bool {
+        self.leader == Some(leg) && !self.settled
+    }
+
+    /// The leg that has the lead.
+    pub fn leader(&self) -> usize {
+        self.leader.unwrap_or(0)
+    }
+
+    /// The leg's number in queues.
+    pub fn ticket(&self, leg: usize) -> u64 {
+        self.legs.get(leg).map_or(0, |leg| leg.ticket)
+    }
+
+    /// Legs that have begun, for the driver to run.
+    pub fn take_begun(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.begun)
+    }
+
+    /// Legs whose request or body is to be given up.
+    pub fn take_dropped(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.dropped)
+    }
+
+    /// What the caller's listeners are to be told: JSON objects, comma-separated.
+    pub fn take_notices(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.notices)
+    }
+
     /// How long the consumer has been busy with what it had instead of waiting for the service, in all.
     /// To be told before [`Call::feed`] and [`Call::look`].
     pub fn set_busy(&mut self, busy: Milliseconds) {
-        self.watchdog.set_busy(busy);
+        self.busy = busy;
+        for leg in &mut self.legs {
+            leg.watchdog.set_busy(busy);
+        }
     }
 
-    /// Looks whether a deadline has passed, and settles the call if so. Otherwise: when to look again.
-    pub fn look(&mut self, now: Milliseconds) -> Option<Milliseconds> {
-        if self.is_settled() {
+    /// Looks whether a deadline has passed, and ends what is late. Returns when to look again.
+    pub fn look(&mut self, shared: &mut Shared, now: Now) -> Option<Milliseconds> {
+        let mut next = f64::INFINITY;
+        for leg in 0..self.legs.len() {
+            let Some(own) = self.legs.get_mut(leg).filter(|leg| leg.is_alive() && !self.settled) else {
+                continue;
+            };
+            match own.watchdog.check(now.monotonic) {
+                Look::Again(at) => next = next.min(at),
+                Look::TrailerMissing => {
+                    self.advance(leg, Outcome::Complete, shared, now);
+                    self.dropped.push(leg);
+                }
+                Look::Expired(phase) => {
+                    self.expire(leg, phase, shared, now);
+                    next = now.monotonic;
+                }
+            }
+        }
+        if self.settled {
             return None;
         }
-        match self.watchdog.check(now) {
-            Look::Again(at) => return Some(at),
-            Look::Expired(phase) => {
-                let reason = match phase {
-                    watchdog::Phase::FirstToken => "first_token",
-                    watchdog::Phase::Stall => "stall",
-                    watchdog::Phase::Total => "total",
-                };
-                self.fail(Error::boxed(Kind::Timeout, reason), now);
+        next = next.min(self.hedge(shared, now));
+        Some(next)
+    }
+
+    fn expire(&mut self, leg: usize, phase: watchdog::Phase, shared: &mut Shared, now: Now) {
+        let reason = match phase {
+            watchdog::Phase::Queue => "queue",
+            watchdog::Phase::FirstToken => "first_token",
+            watchdog::Phase::Stall => "stall",
+            watchdog::Phase::Total => "total",
+        };
+        let error = Error::boxed(Kind::Timeout, reason);
+        let own = self.legs.get(leg);
+        match own.map(|own| &own.phase) {
+            // These end what the leg waits for; the others end the call.
+            Some(Phase::Lookup(_) | Phase::Out | Phase::Reading)
+                if matches!(phase, watchdog::Phase::FirstToken | watchdog::Phase::Stall) =>
+            {
+                self.dropped.push(leg);
+                self.attempt_failed(leg, error, shared, now);
             }
-            Look::TrailerMissing => {
-                self.advance(Outcome::Complete, now);
+            Some(Phase::Catalogue(_)) if matches!(phase, watchdog::Phase::FirstToken) => {
+                self.dropped.push(leg);
+                self.router_answered(leg, Vec::new(), shared, now);
             }
+            _ => self.fail(error, shared, now),
         }
-        None
+    }
+
+    /// Begins another leg if it is time for one. Returns when it will be.
+    fn hedge(&mut self, shared: &mut Shared, now: Now) -> Milliseconds {
+        let Some((after, most)) = self.settings.hedge else { return f64::INFINITY };
+        if self.leader.is_some() || !self.streamed || self.legs.len() > most as usize {
+            return f64::INFINITY;
+        }
+        let Some(last) = self.legs.last().filter(|last| last.is_alive()) else { return f64::INFINITY };
+        let Some(due) = last.sent.map(|sent| sent + after) else { return f64::INFINITY };
+        if now.monotonic < due {
+            return due;
+        }
+        if !shared.budget.withdraw(now.monotonic) {
+            return now.monotonic + after;
+        }
+        let stream = last.stream.anew();
+        let candidate = last.candidate;
+        let leg = Leg {
+            candidate,
+            settings: last.settings.clone(),
+            token: last.token.clone(),
+            phase: Phase::Admit,
+            offers: last.offers.clone(),
+            targets: last.targets.clone(),
+            at: last.at,
+            unknown_route: None,
+            head: Head::default(),
+            stream,
+            batch: Batch::default(),
+            watchdog: last.watchdog.clone(),
+            retries: 0,
+            waking_since: None,
+            ticket: shared.ticket(),
+            lane: None,
+            probe: false,
+            attempt: None,
+            sent: None,
+            hedge: true,
+        };
+        self.legs.push(leg);
+        let number = self.legs.len() - 1;
+        if let Some(own) = self.legs.get_mut(number) {
+            own.batch.set_want(self.batch.want());
+            own.watchdog.waits();
+        }
+        // Another target, where there is one: the same may be slow for both.
+        if candidate < self.fallbacks.len() {
+            if let Some(own) = self.legs.get_mut(number) {
+                own.candidate = candidate + 1;
+            }
+            self.enter(number, candidate + 1);
+        }
+        self.begun.push(number);
+        f64::INFINITY
     }
 
     /// Whether [`Call::look`] is to be called now, because another deadline counts since the last one.
     pub fn takes_look(&mut self) -> bool {
-        std::mem::take(&mut self.rearm) && !self.is_settled()
+        std::mem::take(&mut self.rearm) && !self.settled
     }
 
     /// What the last piece brought.
@@ -493,19 +1191,24 @@ impl Call {
         self.batch.clear();
     }
 
+    fn stream(&self) -> Option<&Stream> {
+        self.legs.get(self.leader.unwrap_or(0)).map(|leg| &leg.stream)
+    }
+
     /// The result, as JSON: of a stream, `final()`'s; of a whole chat answer, the service's own
     /// document; of a whole generation, `{ generated_text, details? }`.
     pub fn result(&self) -> Vec<u8> {
         let mut out = Vec::new();
+        let Some(stream) = self.stream() else { return out };
         if !self.streamed {
-            match &self.stream.answer {
-                stream::Answer::Chat(_) => out.extend_from_slice(self.stream.document()),
+            match &stream.answer {
+                stream::Answer::Chat(_) => out.extend_from_slice(stream.document()),
                 stream::Answer::Generation(generation) => generation.write_output(&mut out),
             }
             return json::well_formed(out);
         }
         let mut object = ObjectWriter::new(&mut out);
-        settle::write_result(&self.stream.answer, &self.answerer, &mut object);
+        settle::write_result(&stream.answer, &self.answerer, &mut object);
         self.trace.write(object.key("trace"));
         object.end();
         json::well_formed(out)
@@ -517,24 +1220,72 @@ impl Call {
         let mut object = ObjectWriter::new(&mut out);
         if let Some(error) = &self.error {
             error.write(&mut object);
-            let target = self.targets.get(self.at);
             let mut answerer = self.answerer.clone();
             if answerer.provider.is_empty() {
-                answerer.provider = target.map_or(&self.settings.provider, |target| &target.provider).clone();
+                answerer.provider.clone_from(&self.settings.provider);
+            }
+            if answerer.model.is_empty() {
                 answerer.model.clone_from(&self.settings.model);
             }
             answerer.write(&mut object);
-            if let Some(target) = target {
-                object.text("url", super::provider::url::shown(&target.url).as_bytes());
+            if let Some((_, place)) = &self.place {
+                object.text("url", url::shown(place).as_bytes());
             }
         }
-        if self.stream.answer.has_output() {
+        if let Some(stream) = self.stream().filter(|stream| stream.answer.has_output()) {
             let mut partial = ObjectWriter::new(object.key("partial"));
-            settle::write_partial(&self.stream.answer, &mut partial);
+            settle::write_partial(&stream.answer, &mut partial);
             partial.end();
+            if stream.answer.usage().is_empty() {
+                let (prompt, completion) = self.tokens(stream);
+                trace::write_tokens(object.key("usage"), prompt, completion, true);
+            } else {
+                object.raw("usage", stream.answer.usage());
+            }
         }
         self.trace.write(object.key("trace"));
         object.end();
         json::well_formed(out)
     }
+
+    /// The trace so far, as JSON.
+    pub fn trace(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.trace.write(&mut out);
+        json::well_formed(out)
+    }
+}
+
+impl Leg {
+    /// Who answers, as far as it is known.
+    fn answerer(&self) -> Answerer {
+        let planned = self.target().map_or("", |target| target.provider.as_str());
+        let provider = if self.head.provider.is_empty() { planned } else { &self.head.provider };
+        Answerer {
+            provider: provider.to_owned(),
+            model: self.settings.model.clone(),
+            request_id: self.head.request_id.clone(),
+        }
+    }
+}
+
+/// The part of a cache's key that stands for a credential: what the Hub tells depends on it.
+fn credential(token: Option<&Secret>) -> u64 {
+    token.filter(|token| token.is_hugging_face()).map_or(0, Secret::fingerprint)
+}
+
+fn write_error(error: &Error, out: &mut Vec<u8>) {
+    let mut object = ObjectWriter::new(out);
+    error.write(&mut object);
+    object.end();
+}
+
+fn notice(notices: &mut Vec<u8>, kind: &str, fill: &dyn Fn(&mut ObjectWriter<'_>)) {
+    if !notices.is_empty() {
+        notices.push(b',');
+    }
+    let mut object = ObjectWriter::new(notices);
+    object.text("type", kind.as_bytes());
+    fill(&mut object);
+    object.end();
 }

@@ -5,7 +5,7 @@ use crate::core::error::{Error, Kind};
 use crate::core::provider::body::{self, Members};
 use crate::core::provider::mapping::Offer;
 use crate::core::provider::{table, url};
-use crate::core::secret::Secret;
+use crate::core::secret::{Secret, fingerprint};
 
 /// What the caller wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,35 @@ pub struct Target {
     pub protocol: Protocol,
     /// The entry of the table, when it is a provider of the table.
     pub entry: Option<&'static table::Provider>,
+}
+
+impl Target {
+    /// What a breaker knows it by: no query, where a key could be.
+    pub fn name(&self) -> String {
+        let mut name = String::from(url::shown(&self.url));
+        name.push(' ');
+        name.push_str(&self.model);
+        name
+    }
+
+    /// The number of its lane: services count requests by host and credential.
+    pub fn lane(&self, token: Option<&Secret>) -> u64 {
+        let host = if self.provider == "endpoint" { url::origin(&self.url) } else { &self.provider };
+        fingerprint(host) ^ token.map_or(0, Secret::fingerprint)
+    }
+
+    /// Its provider and model, as shown.
+    pub fn who(&self) -> (&str, &str) {
+        (&self.provider, &self.model)
+    }
+}
+
+/// Whether a header of the caller's is likely to carry a secret, meant for one host only.
+pub fn is_confidential(name: &str) -> bool {
+    let name = name.as_bytes();
+    ["auth", "key", "token", "secret", "cookie"]
+        .iter()
+        .any(|word| name.windows(word.len()).any(|part| part == word.as_bytes()))
 }
 
 /// What to do first.

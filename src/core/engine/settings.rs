@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::core::ports::Milliseconds;
 use crate::core::provider::table;
-use crate::core::resilience::watchdog::Limits;
+use crate::core::resilience::{lane, retry, watchdog};
+use crate::core::secret::Secret;
 
 /// What the client's options and the call's options come to.
 #[derive(Clone)]
@@ -29,7 +31,71 @@ pub struct Settings {
     /// Take `<think>…</think>` at the start of an answer for reasoning.
     pub reasoning_tags: bool,
     /// Deadlines.
-    pub limits: Limits,
+    pub timeouts: watchdog::Limits,
+    /// How often and how soon the same request is sent again.
+    pub retry: retry::Policy,
+    /// Ask the caller's function before a retry.
+    pub asks_before_retry: bool,
+    /// Where a call goes that its first target cannot serve, in order.
+    pub fallbacks: Vec<Fallback>,
+    /// Further targets are the other providers of the model, in this order.
+    pub automatic: Option<Order>,
+    /// What becomes of an answer that breaks off after some of it was shown.
+    pub mid_stream: MidStream,
+    /// Send the request once more when it has not answered for so long, and so often at most.
+    pub hedge: Option<(Milliseconds, u32)>,
+    /// Leave targets alone that fail more often than not.
+    pub breaker: bool,
+    /// The caller's limits for each provider and credential.
+    pub limits: lane::Limits,
+    /// Higher goes first when calls wait.
+    pub priority: f64,
+    /// How long an endpoint that is scaled to zero may take to wake; `None` for the default, which is
+    /// [`WAKE`] for Hugging Face's own endpoints and nothing for others.
+    pub wake_timeout: Option<Milliseconds>,
+    /// Tell of attempts and changes of state as they happen.
+    pub notices: bool,
+}
+
+/// How long a dedicated endpoint of Hugging Face may take to wake.
+pub const WAKE: Milliseconds = 300_000.0;
+
+/// Another place for a call. What is empty is as in the call itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fallback {
+    /// The model.
+    pub model: String,
+    /// `auto` or a provider's name.
+    pub provider: String,
+    /// An endpoint.
+    pub endpoint_url: String,
+    /// Its own credential.
+    pub token: Option<Secret>,
+    /// The credential is to be asked for.
+    pub has_token_function: bool,
+}
+
+/// In which order other providers of a model are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The cheapest first.
+    Price,
+    /// The most tokens a second first.
+    Throughput,
+    /// The soonest first token first.
+    Latency,
+}
+
+/// What becomes of an answer that breaks off after some of it was shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MidStream {
+    /// The call fails; its error has the part.
+    #[default]
+    Fail,
+    /// Ask for the rest, with the part as the beginning of the answer. Only text can be continued.
+    Continue,
+    /// Ask anew; whoever reads is told to clear what was shown.
+    Restart,
 }
 
 impl fmt::Debug for Settings {
@@ -56,7 +122,18 @@ impl Default for Settings {
             in_page: false,
             allow_browser: false,
             reasoning_tags: true,
-            limits: Limits::default(),
+            timeouts: watchdog::Limits::default(),
+            retry: retry::Policy::default(),
+            asks_before_retry: false,
+            fallbacks: Vec::new(),
+            automatic: None,
+            mid_stream: MidStream::Fail,
+            hedge: None,
+            breaker: true,
+            limits: lane::Limits::default(),
+            priority: 0.0,
+            wake_timeout: None,
+            notices: false,
         }
     }
 }

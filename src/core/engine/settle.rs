@@ -26,6 +26,22 @@ impl Answerer {
     }
 }
 
+/// About how many tokens an answer has, as far as it came: four bytes each.
+pub fn estimated_tokens(answer: &Answer) -> f64 {
+    let bytes: usize = match answer {
+        Answer::Chat(chat) => chat
+            .choices()
+            .iter()
+            .map(|choice| {
+                let calls: usize = choice.tool_calls.iter().map(|call| call.arguments.len()).sum();
+                choice.text.len() + choice.reasoning.len() + calls
+            })
+            .sum(),
+        Answer::Generation(generation) => generation.text().len(),
+    };
+    (bytes as f64 / 4.0).ceil()
+}
+
 /// The closing events of a complete answer: what waited, the token counts, and the finish.
 pub fn close(answer: &mut Answer, batch: &mut Batch) {
     match answer {

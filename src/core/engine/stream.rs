@@ -50,6 +50,14 @@ impl Answer {
         }
     }
 
+    /// An empty one that reads in the same way.
+    fn anew(&self) -> Answer {
+        match self {
+            Answer::Chat(chat) => Answer::Chat(chat.anew()),
+            Answer::Generation(_) => Answer::Generation(Box::default()),
+        }
+    }
+
     fn take(&mut self, message: &[u8], batch: &mut Batch) -> Result<(), Fault> {
         match self {
             Answer::Chat(answer) => answer.take(message, batch),
@@ -69,6 +77,30 @@ impl Answer {
         match self {
             Answer::Chat(answer) => answer.release(batch),
             Answer::Generation(generation) => generation.release(batch),
+        }
+    }
+
+    /// Whether all that has come is text, so that a model can be asked to go on behind it.
+    pub fn can_continue(&self) -> bool {
+        match self {
+            Answer::Chat(answer) => answer.can_continue(),
+            Answer::Generation(generation) => generation.can_continue(),
+        }
+    }
+
+    /// What has come of the first choice's text.
+    pub fn text(&self) -> &[u8] {
+        match self {
+            Answer::Chat(answer) => answer.first().map_or(&[], |choice| &choice.text),
+            Answer::Generation(generation) => generation.text(),
+        }
+    }
+
+    /// The `usage` object as the service wrote it; empty when it has not come.
+    pub fn usage(&self) -> &[u8] {
+        match self {
+            Answer::Chat(answer) => &answer.usage,
+            Answer::Generation(generation) => generation.usage(),
         }
     }
 
@@ -92,6 +124,15 @@ pub struct Stream {
     /// Pieces of the answer that came: events with data, or stretches of a document. Comments are
     /// none.
     pieces: u64,
+    /// The events so far, while nobody has said how the answer is to be read.
+    held: Option<Held>,
+}
+
+/// Events that are kept for a consumer who has yet to come.
+#[derive(Debug, Default)]
+struct Held {
+    events: Vec<Vec<u8>>,
+    size: usize,
 }
 
 impl Stream {
@@ -103,7 +144,53 @@ impl Stream {
             chat.quiet_usage = quiet_usage;
             chat.expected_choices = expected_choices;
         }
-        Stream { streamed, format: Format::Unknown(Vec::new()), answer, pieces: 0 }
+        let held = streamed.then(Held::default);
+        Stream { streamed, format: Format::Unknown(Vec::new()), answer, pieces: 0, held }
+    }
+
+    /// A reader for another answer to the same request.
+    pub fn anew(&self) -> Stream {
+        let format = Format::Unknown(Vec::new());
+        let held = self.held.is_some().then(Held::default);
+        Stream { streamed: self.streamed, format, answer: self.answer.anew(), pieces: 0, held }
+    }
+
+    /// A consumer has come: what came before is put into its batch, and nothing is kept any more.
+    pub fn replay(&mut self, batch: &mut Batch) {
+        let Some(held) = self.held.take() else { return };
+        if let Format::Document(document) = &mut self.format {
+            let document = std::mem::take(document);
+            // Nothing of a document is told before its end.
+            if self.answer.has_output() || self.answer.is_finished() {
+                self.answer = self.answer.anew();
+                let _ = self.take_document(&document, batch);
+            }
+            self.format = Format::Document(document);
+            return;
+        }
+        self.answer = self.answer.anew();
+        for event in &held.events {
+            let _ = self.answer.take(event, batch);
+        }
+    }
+
+    /// The consumer is there from the start.
+    pub fn hold_nothing(&mut self) {
+        self.held = None;
+    }
+
+    /// Forgets the answer: another attempt will bring it.
+    pub fn restart(&mut self) {
+        *self = self.anew();
+    }
+
+    /// The body broke off; another continues the answer.
+    pub fn resume(&mut self) {
+        self.format = Format::Unknown(Vec::new());
+        match &mut self.answer {
+            Answer::Chat(answer) => answer.resume(),
+            Answer::Generation(generation) => generation.resume(),
+        }
     }
 
     /// Whether the service has said why it ended, so that only trailing words are missing.
@@ -171,9 +258,10 @@ impl Stream {
                 let mut outcome = Outcome::More;
                 let answer = &mut self.answer;
                 let pieces = &mut self.pieces;
+                let held = &mut self.held;
                 let fed = parser.feed(bytes, &mut |event| {
                     *pieces += 1;
-                    outcome = take_event(answer, event, batch);
+                    outcome = take_event(answer, event, held, batch);
                     flow(&outcome)
                 });
                 match fed {
@@ -220,8 +308,9 @@ impl Stream {
                 let mut outcome = Outcome::More;
                 let answer = &mut self.answer;
                 let is_stream = parser.is_recognised();
+                let held = &mut self.held;
                 let _ = parser.finish(&mut |event| {
-                    outcome = take_event(answer, event, batch);
+                    outcome = take_event(answer, event, held, batch);
                     flow(&outcome)
                 });
                 match outcome {
@@ -272,7 +361,12 @@ fn flow(outcome: &Outcome) -> sse::Flow {
     if *outcome == Outcome::More { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }
 
-fn take_event(answer: &mut Answer, event: sse::Event<'_>, batch: &mut Batch) -> Outcome {
+fn take_event(
+    answer: &mut Answer,
+    event: sse::Event<'_>,
+    held: &mut Option<Held>,
+    batch: &mut Batch,
+) -> Outcome {
     let data = event.data.trim_ascii();
     if data == b"[DONE]" {
         return Outcome::Complete;
@@ -285,10 +379,19 @@ fn take_event(answer: &mut Answer, event: sse::Event<'_>, batch: &mut Batch) -> 
     }
     match answer.take(data, batch) {
         // TGI's own stream has no `[DONE]`: its last event says so itself.
-        Ok(()) => match answer {
-            Answer::Generation(generation) if generation.text_is_final() => Outcome::Complete,
-            _ => Outcome::More,
-        },
+        Ok(()) => {
+            if let Some(held) = held {
+                held.size += data.len();
+                if held.size > chat::MAX_ANSWER_BYTES {
+                    return failed(Kind::ResponseTooLarge, "answer");
+                }
+                held.events.push(data.to_vec());
+            }
+            match answer {
+                Answer::Generation(generation) if generation.text_is_final() => Outcome::Complete,
+                _ => Outcome::More,
+            }
+        }
         Err(fault) => Outcome::Failed(explain(fault, answer.has_output(), data)),
     }
 }

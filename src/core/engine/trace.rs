@@ -3,54 +3,78 @@
 use super::plan::Target;
 use crate::core::ports::{Milliseconds, Now};
 use crate::core::provider::url;
-use crate::core::wire::json::{self, ObjectWriter};
+use crate::core::wire::json::ObjectWriter;
 
 /// One request to one target. Times are milliseconds since the call began.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Attempt {
     provider: String,
     model: String,
     url: String,
     status: Option<u16>,
-    sent: Milliseconds,
+    queued: Milliseconds,
+    sent: Option<Milliseconds>,
     headers: Option<Milliseconds>,
     first_token: Option<Milliseconds>,
+    last_token: Option<Milliseconds>,
     ended: Option<Milliseconds>,
     outcome: &'static str,
+    verdict: &'static str,
+    delay: Option<Milliseconds>,
+    hedge: bool,
+    /// Tokens in and out that an attempt took whose answer was not used, about.
+    wasted: Option<(f64, f64)>,
 }
 
 /// The attempts of a call, in order.
 #[derive(Clone, Debug)]
 pub struct Trace {
     started: Now,
+    state: &'static str,
     attempts: Vec<Attempt>,
 }
 
 impl Trace {
     /// The call begins.
     pub fn new(now: Now) -> Trace {
-        Trace { started: now, attempts: Vec::new() }
+        Trace { started: now, state: "open", attempts: Vec::new() }
     }
 
-    /// A request goes out.
-    pub fn sent(&mut self, target: &Target, now: Now) {
+    /// An attempt wants to send its request. Returns its number, by which the rest is told.
+    pub fn begins(&mut self, target: &Target, hedge: bool, now: Milliseconds) -> usize {
         self.attempts.push(Attempt {
             provider: target.provider.clone(),
             model: target.model.clone(),
             url: url::shown(&target.url).to_owned(),
-            status: None,
-            sent: now.monotonic - self.started.monotonic,
-            headers: None,
-            first_token: None,
-            ended: None,
+            queued: now - self.started.monotonic,
             outcome: "open",
+            hedge,
+            ..Attempt::default()
         });
+        self.attempts.len() - 1
     }
 
-    /// Its answer has begun.
-    pub fn headers(&mut self, status: u16, provider: &str, now: Now) {
-        let since = now.monotonic - self.started.monotonic;
-        if let Some(attempt) = self.attempts.last_mut() {
+    /// How many attempts there have been.
+    pub fn count(&self) -> usize {
+        self.attempts.len()
+    }
+
+    fn at(&mut self, number: usize) -> Option<&mut Attempt> {
+        self.attempts.get_mut(number)
+    }
+
+    /// The request goes out.
+    pub fn sent(&mut self, number: usize, now: Milliseconds) {
+        let since = now - self.started.monotonic;
+        if let Some(attempt) = self.at(number) {
+            attempt.sent = Some(since);
+        }
+    }
+
+    /// The answer has begun.
+    pub fn headers(&mut self, number: usize, status: u16, provider: &str, now: Milliseconds) {
+        let since = now - self.started.monotonic;
+        if let Some(attempt) = self.at(number) {
             attempt.status = Some(status);
             attempt.headers = Some(since);
             if !provider.is_empty() {
@@ -59,28 +83,51 @@ impl Trace {
         }
     }
 
-    /// The consumer has been shown the first piece.
-    pub fn first_token(&mut self, now: Milliseconds) {
+    /// A piece of the answer came that can be shown.
+    pub fn token(&mut self, number: usize, now: Milliseconds) {
         let since = now - self.started.monotonic;
-        if let Some(attempt) = self.attempts.last_mut() {
+        if let Some(attempt) = self.at(number) {
             attempt.first_token.get_or_insert(since);
+            attempt.last_token = Some(since);
         }
     }
 
-    /// The attempt is over: `complete`, `aborted`, or the reason of its error.
-    pub fn ended(&mut self, outcome: &'static str, now: Milliseconds) {
+    /// The attempt is over: `complete`, `aborted`, `outpaced`, or the reason of its error.
+    pub fn ended(&mut self, number: usize, outcome: &'static str, now: Milliseconds) {
         let since = now - self.started.monotonic;
-        if let Some(attempt) = self.attempts.last_mut().filter(|attempt| attempt.ended.is_none()) {
+        if let Some(attempt) = self.at(number).filter(|attempt| attempt.ended.is_none()) {
             attempt.ended = Some(since);
             attempt.outcome = outcome;
         }
     }
 
-    /// `{ "startedAt", "attempts": [{ "provider", "model", "url", "status"?, "sent", "headers"?,
-    /// "firstToken"?, "ended"?, "outcome" }] }`; `startedAt` is in milliseconds since 1970.
+    /// What follows from the attempt's failure: `retry`, `wake`, `fallback`, `continue`, `restart` or
+    /// `fail`, and after which wait.
+    pub fn judged(&mut self, number: usize, verdict: &'static str, delay: Option<Milliseconds>) {
+        if let Some(attempt) = self.at(number) {
+            attempt.verdict = verdict;
+            attempt.delay = delay;
+        }
+    }
+
+    /// The tokens of an attempt whose answer is not used, if its request was sent.
+    pub fn wasted(&mut self, number: usize, prompt: f64, completion: f64) {
+        if let Some(attempt) = self.at(number).filter(|attempt| attempt.sent.is_some()) {
+            attempt.wasted = Some((prompt, completion));
+        }
+    }
+
+    /// The call is over.
+    pub fn settled(&mut self, state: &'static str) {
+        self.state = state;
+    }
+
+    /// `{ "startedAt", "state", "attempts": [{ "provider", "model", "url", "status"?, "queued", "sent"?,
+    /// "headers"?, "firstToken"?, "lastToken"?, "ended"?, "outcome", "verdict"?, "delay"?, "hedge"?,
+    /// "wasted"?: { "prompt_tokens", "completion_tokens" } }] }`; `startedAt` is in milliseconds since 1970.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut trace = ObjectWriter::new(out);
-        trace.integer("startedAt", whole(self.started.unix));
+        trace.integer("startedAt", whole(self.started.unix)).text("state", self.state.as_bytes());
         let out = trace.key("attempts");
         out.push(b'[');
         for (position, attempt) in self.attempts.iter().enumerate() {
@@ -104,16 +151,40 @@ impl Attempt {
         if let Some(status) = self.status {
             attempt.integer("status", u64::from(status));
         }
-        json::write_integer(attempt.key("sent"), whole(self.sent));
-        let times = [("headers", self.headers), ("firstToken", self.first_token), ("ended", self.ended)];
+        let times = [
+            ("queued", Some(self.queued)),
+            ("sent", self.sent),
+            ("headers", self.headers),
+            ("firstToken", self.first_token),
+            ("lastToken", self.last_token),
+            ("ended", self.ended),
+            ("delay", self.delay),
+        ];
         for (name, time) in times {
             if let Some(time) = time {
                 attempt.integer(name, whole(time));
             }
         }
-        attempt.text("outcome", self.outcome.as_bytes());
+        attempt.text("outcome", self.outcome.as_bytes()).text_if("verdict", self.verdict.as_bytes());
+        if self.hedge {
+            attempt.bool("hedge", true);
+        }
+        if let Some((prompt, completion)) = self.wasted {
+            write_tokens(attempt.key("wasted"), prompt, completion, false);
+        }
         attempt.end();
     }
+}
+
+/// `{ "prompt_tokens", "completion_tokens", … }`; estimated ones of a whole call have their sum and say
+/// so.
+pub fn write_tokens(out: &mut Vec<u8>, prompt: f64, completion: f64, estimated: bool) {
+    let mut usage = ObjectWriter::new(out);
+    usage.integer("prompt_tokens", prompt as u64).integer("completion_tokens", completion as u64);
+    if estimated {
+        usage.integer("total_tokens", (prompt + completion) as u64).bool("estimated", true);
+    }
+    usage.end();
 }
 
 fn whole(time: Milliseconds) -> u64 {

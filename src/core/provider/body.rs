@@ -151,6 +151,41 @@ pub fn completion(request: &Members<'_>, model: &str, stream: bool, dropped: &[&
     body
 }
 
+/// A request with `text` as the beginning of its answer: an assistant's message at the end of a chat, or
+/// more of the prompt. `None` when it cannot have one.
+pub fn continued(request: &Members<'_>, text: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    let mut object = ObjectWriter::new(&mut body);
+    if let Some(messages) = request.get("messages") {
+        let front = messages.strip_suffix(b"]")?.trim_ascii_end();
+        let out = object.key("messages");
+        out.extend_from_slice(front);
+        if front != b"[" {
+            out.push(b',');
+        }
+        let mut message = ObjectWriter::new(out);
+        message.text("role", b"assistant").text("content", text);
+        message.end();
+        out.push(b']');
+    } else {
+        let inputs = request.get("inputs")?.strip_suffix(b"\"")?;
+        let mut written = Vec::new();
+        json::write_text(&mut written, text);
+        let out = object.key("inputs");
+        out.extend_from_slice(inputs);
+        out.extend_from_slice(written.get(1..)?);
+    }
+    request.copy_except(&mut object, &[&["messages", "inputs"]]);
+    object.end();
+    Some(body)
+}
+
+/// About how many tokens a request's text has: four bytes each.
+pub fn estimated_tokens(request: &Members<'_>) -> f64 {
+    let text = request.get("messages").or(request.get("inputs")).unwrap_or_default();
+    (text.len() as f64 / 4.0).ceil()
+}
+
 /// Whether the caller asked for the token counts of a stream.
 pub fn asks_for_usage(request: &Members<'_>) -> bool {
     request

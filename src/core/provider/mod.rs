@@ -2,6 +2,7 @@
 //! lookup of a provider's own name for a model.
 
 pub mod body;
+pub mod catalogue;
 pub mod mapping;
 pub mod table;
 pub mod url;

@@ -150,6 +150,30 @@ pub fn mapping(hub: &str, model: &str) -> String {
     join(base, &route, "?expand[]=inferenceProviderMapping")
 }
 
+/// The request for the offers of a model behind the router, or behind what stands in for it.
+pub fn catalogue(router: &str, model: &str) -> String {
+    let Parts { base, .. } = split(router);
+    let mut route = String::from("v1/models/");
+    route.push_str(model);
+    join(without_version(base), &route, "")
+}
+
+/// The scheme, host and port of a URL.
+pub fn origin(url: &str) -> &str {
+    let (scheme, rest) = cut(url, |byte| byte == b'/');
+    let host =
+        rest.strip_prefix("//").map_or("", |rest| cut(rest, |byte| matches!(byte, b'/' | b'?' | b'#')).0);
+    url.get(..scheme.len() + 2 + host.len()).unwrap_or(url)
+}
+
+/// Whether a URL is one of Hugging Face's own, to which its tokens may go.
+pub fn is_hugging_face(url: &str) -> bool {
+    let origin = origin(url);
+    ["huggingface.co", "huggingface.cloud"].iter().any(|host| {
+        origin.strip_suffix(host).is_some_and(|front| front == "https://" || front.ends_with('.'))
+    })
+}
+
 /// A URL as it may be shown and logged: without its query, where a key could be.
 pub fn shown(url: &str) -> &str {
     cut(url, |byte| matches!(byte, b'?' | b'#')).0

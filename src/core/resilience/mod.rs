@@ -1,4 +1,9 @@
-//! What keeps a call from hanging. Each policy is a rule over times and outcomes that the engine
-//! consults; none of them waits.
+//! What keeps a call from hanging, and many calls from becoming a storm.
+//!
+//! Each room holds one rule and its state; the engine asks them in turn. None knows another.
 
+pub mod breaker;
+pub mod budget;
+pub mod lane;
+pub mod retry;
 pub mod watchdog;

@@ -1,4 +1,4 @@
-//! Deadlines of one call: for the first token, for a stall, and for the whole.
+//! Deadlines of one call: for its turn, for the first token, for a stall, and for the whole.
 //!
 //! A timer that wraps every read would cost more than the read. The watchdog keeps stamps instead;
 //! one timer of the call looks at them now and then ([`Watchdog::check`]), and sets itself for the
@@ -19,6 +19,8 @@ const TRAILER: Milliseconds = 5_000.0;
 /// The limits of a call, in milliseconds. Infinity switches one off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
+    /// From the call to the sending of its first request, while others have their turn.
+    pub queue: Milliseconds,
     /// From sending to the first visible delta.
     pub first_token: Milliseconds,
     /// Between two pieces of the answer; comments (keep-alives) do not count as pieces.
@@ -29,13 +31,15 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { first_token: 60_000.0, stall: 120_000.0, total: 600_000.0 }
+        Limits { queue: 300_000.0, first_token: 60_000.0, stall: 120_000.0, total: 600_000.0 }
     }
 }
 
 /// Which limit was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// The call waited too long for its turn.
+    Queue,
     /// No visible delta in time.
     FirstToken,
     /// The answer stood still.
@@ -64,6 +68,10 @@ pub struct Watchdog {
     busy: Milliseconds,
     /// The last piece, on a clock that stands still while the consumer is busy.
     progress: Milliseconds,
+    /// A request is out.
+    out: bool,
+    /// Some request has been out.
+    began: bool,
     shown: bool,
     finished: bool,
     /// When the next look was due.
@@ -80,6 +88,8 @@ impl Watchdog {
             started: now,
             busy: 0.0,
             progress: now,
+            out: false,
+            began: false,
             shown: false,
             finished: false,
             planned: now,
@@ -90,8 +100,21 @@ impl Watchdog {
     /// A request is sent: its first token is awaited from here.
     pub fn sent(&mut self, now: Milliseconds) {
         self.progress = now - self.busy;
+        self.out = true;
+        self.began = true;
         self.shown = false;
         self.finished = false;
+    }
+
+    /// No request is out: between two attempts only the total runs.
+    pub fn waits(&mut self) {
+        self.out = false;
+        self.finished = false;
+    }
+
+    /// When the call has to be over.
+    pub fn deadline(&self) -> Milliseconds {
+        self.started + self.limits.total
     }
 
     /// The consumer has been busy for so long in all.
@@ -129,13 +152,15 @@ impl Watchdog {
             self.progress += lost;
         }
         self.seen = now;
-        let (limit, phase) = match (self.finished, self.shown) {
-            (true, _) => (TRAILER.min(self.limits.stall), None),
-            (false, false) => (self.limits.first_token, Some(Phase::FirstToken)),
-            (false, true) => (self.limits.stall, Some(Phase::Stall)),
+        let since = self.progress + self.busy;
+        let (piece, phase) = match (self.finished, self.shown) {
+            _ if !self.out && self.began => (f64::INFINITY, None),
+            _ if !self.out => (self.started + self.limits.queue, Some(Phase::Queue)),
+            (true, _) => (since + TRAILER.min(self.limits.stall), None),
+            (false, false) => (since + self.limits.first_token, Some(Phase::FirstToken)),
+            (false, true) => (since + self.limits.stall, Some(Phase::Stall)),
         };
-        let piece = self.progress + self.busy + limit;
-        let total = self.started + self.limits.total;
+        let total = self.deadline();
         if now >= total {
             return if self.finished { Look::TrailerMissing } else { Look::Expired(Phase::Total) };
         }

@@ -42,11 +42,17 @@ pub enum Mark {
     Usage = 6,
     /// JSON of a `finish` event.
     Finish = 7,
+    /// JSON of a `retry` event.
+    Retry = 8,
+    /// JSON of a `fallback` event.
+    Fallback = 9,
+    /// JSON of a `restart` event.
+    Restart = 10,
 }
 
 /// The mark of a [`Patch`] is this and its number, with what grows in the higher bits: 0 for the answer's
 /// text, one more than its position for the arguments of a tool call.
-const PATCH: u32 = 8;
+const PATCH: u32 = 16;
 
 /// A stretch of UTF-8 and the marks that cut it. Reused from chunk to chunk.
 #[derive(Debug, Default)]
@@ -74,6 +80,20 @@ impl Batch {
         self.text.clear();
         self.marks.clear();
         self.units = 0;
+    }
+
+    /// Puts what another batch holds, of the same kind, behind what is there.
+    pub fn append(&mut self, other: &Batch) {
+        if self.want == Want::Chunks && !self.text.is_empty() && !other.text.is_empty() {
+            self.text.push(b',');
+        }
+        self.text.extend_from_slice(&other.text);
+        let units = self.units;
+        self.marks.extend(other.marks.chunks_exact(2).flat_map(|mark| match mark {
+            [kind, end] => [*kind, units + *end],
+            _ => [0, 0],
+        }));
+        self.units += other.units;
     }
 
     /// The text, as UTF-8. With [`Want::Chunks`]: the elements of a JSON array, comma-separated.

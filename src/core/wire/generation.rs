@@ -142,6 +142,16 @@ impl Generation {
         self.completion.first().map_or(&[], |choice| &choice.text)
     }
 
+    /// Whether all that has come is a completion's text, so that a model can be asked to go on behind it.
+    pub fn can_continue(&self) -> bool {
+        self.completion.can_continue()
+    }
+
+    /// The answer broke off, and what comes next continues it.
+    pub fn resume(&mut self) {
+        self.completion.resume();
+    }
+
     /// Whether the answer has said that it is over.
     pub fn is_finished(&self) -> bool {
         self.generated_text.is_some() || self.completion.is_finished()

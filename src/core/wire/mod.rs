@@ -10,5 +10,6 @@ pub mod json;
 pub mod problem;
 pub mod rate_limit;
 mod scan;
+pub mod seam;
 pub mod sse;
 pub mod think;

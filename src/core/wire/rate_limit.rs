@@ -1,4 +1,4 @@
-//! When a service says it will take requests again.
+//! How many requests a service will take, and when it will take them again.
 
 use super::json::decimal;
 
@@ -14,6 +14,87 @@ pub fn retry_at(retry_after: &str, retry_after_ms: &str, now: f64) -> Option<f64
         return Some(now + seconds * 1000.0);
     }
     http_date(retry_after.trim_ascii().as_bytes())
+}
+
+/// What a service says of its own limit, as far as it can be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Quota {
+    /// Requests granted in a window.
+    pub limit: Option<f64>,
+    /// Requests that remain of them.
+    pub remaining: Option<f64>,
+    /// How long until the window begins anew, in milliseconds.
+    pub reset: Option<f64>,
+}
+
+/// Reads the limits from an answer's headers; `now` is in milliseconds since 1970.
+///
+/// Groq, OpenAI and Cerebras name requests and tokens apart, Together and others only requests. Hugging
+/// Face's `RateLimit` stands on every answer and counts its Hub as well, so it means something only when
+/// nothing remains.
+pub fn quota(header: &dyn Fn(&str) -> Option<String>, now: f64) -> Quota {
+    let named = |kind: &str, suffix: &str| {
+        let mut name = String::from("x-ratelimit-");
+        name.push_str(kind);
+        name.push_str(suffix);
+        header(&name)
+    };
+    let number = |text: Option<String>| text.and_then(|text| decimal(text.trim_ascii().as_bytes()));
+    let mut found = Quota::default();
+    for suffix in ["-requests", "-requests-day", "", "-tokens", "-tokens-minute"] {
+        let Some(remaining) = number(named("remaining", suffix)) else { continue };
+        let reset = named("reset", suffix).and_then(|text| duration(text.trim_ascii().as_bytes(), now));
+        // Of tokens nobody knows how many a request will take: only none at all says something.
+        let counts = remaining < 1.0 || !suffix.starts_with("-tokens");
+        if counts && found.remaining.is_none_or(|least| remaining < least) {
+            found = Quota { limit: number(named("limit", suffix)), remaining: Some(remaining), reset };
+        }
+    }
+    let of_hub = header("ratelimit").unwrap_or_default();
+    let parameter = |name: &[u8]| {
+        of_hub
+            .as_bytes()
+            .split(|&byte| byte == b';')
+            .find_map(|part| part.trim_ascii().strip_prefix(name).and_then(decimal))
+    };
+    if parameter(b"r=") == Some(0.0) {
+        let reset = parameter(b"t=").map(|seconds| seconds * 1000.0);
+        found = Quota { limit: None, remaining: Some(0.0), reset };
+    }
+    found
+}
+
+/// Reads `2m59.56s`, `6ms`, a number of seconds, or a moment as seconds or milliseconds since 1970.
+fn duration(text: &[u8], now: f64) -> Option<f64> {
+    if let Some(number) = decimal(text) {
+        let wait = if number > 1e12 {
+            number - now
+        } else if number > 1e9 {
+            number * 1000.0 - now
+        } else {
+            number * 1000.0
+        };
+        return Some(wait.max(0.0));
+    }
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+        let (number, tail) = rest.split_at(digits);
+        let unit = tail.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let (unit, tail) = tail.split_at(unit);
+        let factor = match unit {
+            b"d" => 86_400_000.0,
+            b"h" => 3_600_000.0,
+            b"m" => 60_000.0,
+            b"s" => 1_000.0,
+            b"ms" => 1.0,
+            _ => return None,
+        };
+        total += decimal(number)? * factor;
+        rest = tail;
+    }
+    Some(total)
 }
 
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that senders may write.

@@ -62,8 +62,8 @@ function toolsFor({ library, server, environment }) {
     environment,
     assert,
     scenario: (name, options) => new Scenario(server, name, options),
-    /** A client whose requests go to a scenario in place of the router. */
-    client: (scenario, options) => new library.InferenceClient({ baseUrl: scenario.url, ...options }),
+    /** A client whose requests go to a scenario in place of the router. It does not retry unless told to. */
+    client: (scenario, options) => new library.InferenceClient({ baseUrl: scenario.url, retry: false, ...options }),
   };
 }
 

@@ -4,6 +4,7 @@ use super::tool_call::ToolCall;
 use super::{Delta, Fault};
 use crate::core::wire::batch::{Batch, Mark, Want};
 use crate::core::wire::json::{self, Partial, Reader, Surrogate, Text};
+use crate::core::wire::seam::Seam;
 use crate::core::wire::think::ThinkTags;
 
 /// One choice of an answer (`n` > 1 asks for several).
@@ -26,6 +27,8 @@ pub struct Choice {
     text_carry: Surrogate,
     reasoning_carry: Surrogate,
     think: ThinkTags,
+    /// Joins what comes to what came before the answer broke off.
+    seam: Seam,
     /// Reads the text as JSON while it grows, and how much of it that has read.
     partial: Option<Box<Partial>>,
     read: usize,
@@ -73,11 +76,20 @@ impl Choice {
         Ok(())
     }
 
+    /// The answer broke off, and what comes next continues it.
+    pub(super) fn resume(&mut self) {
+        self.seam = Seam::behind(&self.text);
+        self.finish_reason.clear();
+        self.text_carry = Surrogate::default();
+        self.think = ThinkTags::default();
+    }
+
     /// Nothing more will come: tells what was held back because more could have come to it.
     pub(super) fn release(&mut self, batch: &mut Batch) {
         let (text, reasoning) = (self.text.len(), self.reasoning.len());
         self.think.finish(&mut self.reasoning, &mut self.text);
         self.text_carry.flush(&mut self.text);
+        self.text.extend_from_slice(&self.seam.finish());
         self.reasoning_carry.flush(&mut self.reasoning);
         if self.shown() {
             batch.delta(Mark::Reasoning, self.reasoning.get(reasoning..).unwrap_or_default());
@@ -100,7 +112,11 @@ impl Choice {
     fn add_text(&mut self, text: Text<'_>, batch: &mut Batch) {
         self.size += text.raw().len();
         let from = self.text.len();
-        if self.think.is_past() {
+        if self.seam.is_active() {
+            let mut piece = Vec::new();
+            text.append_to(&mut piece, &mut self.text_carry);
+            self.text.extend_from_slice(&self.seam.take(&piece));
+        } else if self.think.is_past() {
             text.append_to(&mut self.text, &mut self.text_carry);
         } else {
             let mut piece = Vec::new();

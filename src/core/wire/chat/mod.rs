@@ -68,6 +68,16 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// An empty one that reads in the same way.
+    pub fn anew(&self) -> Answer {
+        Answer {
+            quiet_usage: self.quiet_usage,
+            think_tags: self.think_tags,
+            expected_choices: self.expected_choices,
+            ..Answer::default()
+        }
+    }
+
     /// Takes one chunk of a stream, or a whole answer, and puts what it brings into `batch`. A chunk
     /// that is not valid to its end brings nothing.
     pub fn take(&mut self, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
@@ -185,6 +195,17 @@ impl Answer {
         for choice in &mut self.choices {
             choice.settle(batch);
         }
+    }
+
+    /// Whether all that has come is text of one choice, so that a model can be asked to go on behind it.
+    pub fn can_continue(&self) -> bool {
+        matches!(self.choices.as_slice(), [choice]
+            if !choice.text.is_empty() && choice.reasoning.is_empty() && choice.tool_calls.is_empty())
+    }
+
+    /// The answer broke off, and what comes next continues it.
+    pub fn resume(&mut self) {
+        self.choices.iter_mut().for_each(Choice::resume);
     }
 
     fn apply(&mut self, delta: &Delta<'_>, batch: &mut Batch) -> Result<(), Fault> {

@@ -1,0 +1,55 @@
+//! Joining an answer that broke off with its continuation.
+//!
+//! A model that is given the beginning of its answer goes on behind it; some servers repeat the last
+//! words of it first, or all of it. What is repeated is dropped, so that nothing is told twice.
+
+/// Fewer repeated bytes than this may be chance: an answer may well say "ha" and go on with "ha".
+const LEAST: usize = 12;
+
+/// Holds back the start of a continuation until it is clear how much of it is repetition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seam {
+    /// What came before the break.
+    told: Vec<u8>,
+    held: Vec<u8>,
+    active: bool,
+}
+
+impl Seam {
+    /// Behind `told`.
+    pub fn behind(told: &[u8]) -> Seam {
+        Seam { told: told.to_vec(), held: Vec::new(), active: !told.is_empty() }
+    }
+
+    /// Whether something may still be held back.
+    pub fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// Takes a piece of the continuation and returns what of it is new, as far as that is clear.
+    pub fn take(&mut self, piece: &[u8]) -> Vec<u8> {
+        if !self.active {
+            return piece.to_vec();
+        }
+        self.held.extend_from_slice(piece);
+        // As long as what is held stands somewhere in what was told, more of it may be repetition.
+        if !self.held.is_empty() && self.told.windows(self.held.len()).any(|part| part == self.held) {
+            return Vec::new();
+        }
+        self.finish()
+    }
+
+    /// Nothing more will come: returns what was held and is new.
+    pub fn finish(&mut self) -> Vec<u8> {
+        if !std::mem::take(&mut self.active) {
+            return Vec::new();
+        }
+        let most = self.held.len().min(self.told.len());
+        let repeated = (LEAST..=most)
+            .rev()
+            .find(|&length| self.held.get(..length).is_some_and(|start| self.told.ends_with(start)));
+        let new = self.held.split_off(repeated.unwrap_or(0));
+        *self = Seam::default();
+        new
+    }
+}
