@@ -232,7 +232,7 @@ export class Exchange {
           const now = (hooks.busySince = performance.now());
           this.#check();
           if (done) {
-            outcome = this.#call!.end();
+            outcome = this.#call!.end(false);
           } else {
             writeInput(value!);
             outcome = this.#call!.feed(value!.length, now, hooks.busy);
@@ -240,7 +240,7 @@ export class Exchange {
         } catch (thrown) {
           if (this.over || thrown instanceof WebAssembly.RuntimeError || thrown instanceof InternalError) throw thrown;
           hooks.setCause(thrown);
-          outcome = this.#call!.breakOff();
+          outcome = this.#call!.end(true);
         }
         take();
         return this.#end(outcome);

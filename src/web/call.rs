@@ -4,7 +4,7 @@
 //! in TypeScript (`exchange.ts`), which moves bytes at a fraction of what a future per chunk costs. When
 //! an answer breaks off and another attempt is made, the leg runs again.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::{Rc, Weak};
 
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
@@ -158,21 +158,18 @@ impl Inner {
         })
     }
 
-    /// Does something with the call, whose batch is cleared first if it has been taken.
-    fn with<Result>(&self, work: impl FnOnce(&mut engine::Call, &mut Shared, Now) -> Result) -> Result {
-        self.with_at(global::now(), work)
+    /// The call, with its batch cleared if it has been taken, what it shares with others, and the time.
+    fn enter(&self) -> (RefMut<'_, engine::Call>, RefMut<'_, Shared>, Now) {
+        let (call, shared) = self.borrow();
+        (call, shared, global::now())
     }
 
-    fn with_at<Result>(
-        &self,
-        now: Now,
-        work: impl FnOnce(&mut engine::Call, &mut Shared, Now) -> Result,
-    ) -> Result {
+    fn borrow(&self) -> (RefMut<'_, engine::Call>, RefMut<'_, Shared>) {
         let mut call = self.call.borrow_mut();
         if self.reported.replace(false) {
             call.clear_batch();
         }
-        work(&mut call, &mut self.shared.borrow_mut(), now)
+        (call, self.shared.borrow_mut())
     }
 
     /// Sees to what follows from the last thing that was done with the call.
@@ -229,7 +226,7 @@ impl Inner {
         let inner = self.clone();
         spawn_local(async move {
             loop {
-                let step = inner.with(|call, shared, now| call.step(leg, shared, now));
+                let step = inner.step(leg);
                 inner.follow_up();
                 match step {
                     Step::Token(candidate) => inner.ask_for_token(leg, candidate).await,
@@ -249,6 +246,11 @@ impl Inner {
                 inner.follow_up();
             }
         });
+    }
+
+    fn step(&self, leg: usize) -> Step {
+        let (mut call, mut shared, now) = self.enter();
+        call.step(leg, &mut shared, now)
     }
 
     fn interrupt(&self, leg: usize) {
@@ -285,7 +287,8 @@ impl Inner {
     async fn ask_for_token(&self, leg: usize, candidate: usize) {
         self.rearm(leg);
         let Some(Some(function)) = self.callbacks.tokens.get(candidate) else {
-            return self.with(|call, _, _| call.on_token(leg, None));
+            let (mut call, _, _) = self.enter();
+            return call.on_token(leg, None);
         };
         let answer = match function.call0(&JsValue::UNDEFINED) {
             Ok(answer) => self.await_for(leg, Promise::resolve(&answer)).await,
@@ -297,14 +300,16 @@ impl Inner {
                 let text = token.as_string();
                 if text.is_some() || token.is_undefined() || token.is_null() {
                     let token = text.as_deref().and_then(Secret::new);
-                    return self.with(|call, _, _| call.on_token(leg, token));
+                    let (mut call, _, _) = self.enter();
+                    return call.on_token(leg, token);
                 }
                 js_sys::TypeError::new("accessToken gave something other than a string").into()
             }
             Some(Err(thrown)) => thrown,
         };
         self.hooks.set_cause(&thrown);
-        self.with(|call, shared, now| call.on_token_failure(shared, now));
+        let (mut call, mut shared, now) = self.enter();
+        call.on_token_failure(&mut shared, now);
     }
 
     /// Asks the caller's function whether to try again; what it throws is no opinion.
@@ -319,7 +324,8 @@ impl Inner {
                 Some(answer) => opinion = answer.ok().and_then(|answer| answer.as_bool()),
             }
         }
-        self.with(|call, shared, now| call.on_consulted(leg, opinion, shared, now));
+        let (mut call, mut shared, now) = self.enter();
+        call.on_consulted(leg, opinion, &mut shared, now);
     }
 
     /// Waits until a moment, or until it is woken because there is room for it.
@@ -370,13 +376,17 @@ impl Inner {
             Err(thrown) => return self.no_answer(leg, thrown),
         };
         let head = fetch::head(&response);
-        let reading = self.with(|call, shared, now| call.on_head(leg, head, shared, now));
+        let reading = {
+            let (mut call, mut shared, now) = self.enter();
+            call.on_head(leg, head, &mut shared, now)
+        };
         match reading {
             Reading::Stream => self.set(leg, |running| running.reader = Some(reader)),
             Reading::Discard => global::forget(reader.cancel()),
             Reading::Whole(limit) => {
                 if let Some(body) = self.read_whole(leg, &reader, limit).await {
-                    self.with(|call, shared, now| call.on_body(leg, &body, shared, now));
+                    let (mut call, mut shared, now) = self.enter();
+                    call.on_body(leg, &body, &mut shared, now);
                 }
             }
         }
@@ -413,15 +423,18 @@ impl Inner {
             Some(Ok(chunk)) => match chunk_of(&chunk) {
                 Some(chunk) => {
                     let bytes = chunk.to_vec();
-                    self.with(|call, shared, now| call.feed(leg, &bytes, shared, now));
+                    let (mut call, mut shared, now) = self.enter();
+                    call.feed(leg, &bytes, &mut shared, now);
                 }
                 None => {
-                    self.with(|call, shared, now| call.end(leg, shared, now));
+                    let (mut call, mut shared, now) = self.enter();
+                    call.end(leg, &mut shared, now);
                 }
             },
             Some(Err(thrown)) => {
                 self.hooks.set_cause(&thrown);
-                self.with(|call, shared, now| call.break_off(leg, shared, now));
+                let (mut call, mut shared, now) = self.enter();
+                call.break_off(leg, &mut shared, now);
             }
         }
     }
@@ -434,17 +447,19 @@ impl Inner {
 
     fn no_answer(&self, leg: usize, thrown: JsValue) {
         self.hooks.set_cause(&thrown);
-        self.with(|call, shared, now| call.on_no_answer(leg, shared, now));
+        let (mut call, mut shared, now) = self.enter();
+        call.on_no_answer(leg, &mut shared, now);
     }
 
     /// Looks at the deadlines and sets the timer for the next look.
     fn look(self: &Rc<Inner>) {
         let now = global::now();
         let busy = self.hooks.busy_until(now.monotonic);
-        let next = self.with(|call, shared, now| {
+        let next = {
+            let (mut call, mut shared, now) = self.enter();
             call.set_busy(busy);
-            call.look(shared, now)
-        });
+            call.look(&mut shared, now)
+        };
         if let Some(at) = next {
             self.set_timer(at - now.monotonic);
         }
@@ -547,16 +562,9 @@ impl Call {
         progress as u32
     }
 
-    fn finish(
-        &self,
-        now: Now,
-        work: impl FnOnce(&mut engine::Call, &mut Shared, Now, usize) -> Progress,
-    ) -> u32 {
+    /// Reports what the piece led to that was fed to the leading leg, and sees to what follows.
+    fn follow_up(&self, leg: usize, progress: Progress) -> u32 {
         let inner = &self.inner;
-        let (progress, leg) = inner.with_at(now, |call, shared, now| {
-            let leg = call.leader();
-            (work(call, shared, now, leg), leg)
-        });
         self.report(progress);
         inner.follow_up();
         if progress == Progress::Again {
@@ -577,14 +585,13 @@ impl Call {
 
     /// Chooses what the batches hold: 1 text, 2 events, 3 chunks, 4 the growing value.
     pub fn want(&self, want: u32) {
-        self.inner.with(|call, _, _| {
-            call.want(match want {
-                1 => Want::Text,
-                2 => Want::Events,
-                3 => Want::Chunks,
-                4 => Want::Object,
-                _ => Want::Nothing,
-            });
+        let (mut call, _, _) = self.inner.enter();
+        call.want(match want {
+            1 => Want::Text,
+            2 => Want::Events,
+            3 => Want::Chunks,
+            4 => Want::Object,
+            _ => Want::Nothing,
         });
     }
 
@@ -598,29 +605,36 @@ impl Call {
     /// the answer is complete, 2 when it failed, 3 when this body is done with and another comes; in each
     /// case the batch is to be taken first. `busy` is for how long in all the consumer has been busy.
     pub fn feed(&self, length: usize, now: f64, busy: f64) -> u32 {
-        let now = Now { monotonic: now, unix: now + self.inner.offset };
-        self.finish(now, |call, shared, now, leg| {
-            INPUT.with_borrow(|input| {
-                call.set_busy(busy);
-                call.feed(leg, input.get(..length).unwrap_or_default(), shared, now)
-            })
-        })
+        let (leg, progress) = {
+            let (mut call, mut shared) = self.inner.borrow();
+            let now = Now { monotonic: now, unix: now + self.inner.offset };
+            let leg = call.leader();
+            call.set_busy(busy);
+            let feed =
+                |input: &Vec<u8>| call.feed(leg, input.get(..length).unwrap_or_default(), &mut shared, now);
+            (leg, INPUT.with_borrow(feed))
+        };
+        self.follow_up(leg, progress)
     }
 
-    /// The body has ended (returns as `feed`).
-    pub fn end(&self) -> u32 {
-        self.finish(global::now(), |call, shared, now, leg| call.end(leg, shared, now))
-    }
-
-    /// The body broke off (returns as `feed`).
-    #[wasm_bindgen(js_name = breakOff)]
-    pub fn break_off(&self) -> u32 {
-        self.finish(global::now(), |call, shared, now, leg| call.break_off(leg, shared, now))
+    /// The body has ended, or broken off (returns as `feed`).
+    pub fn end(&self, broken: bool) -> u32 {
+        let (leg, progress) = {
+            let (mut call, mut shared, now) = self.inner.enter();
+            let leg = call.leader();
+            let progress =
+                if broken { call.break_off(leg, &mut shared, now) } else { call.end(leg, &mut shared, now) };
+            (leg, progress)
+        };
+        self.follow_up(leg, progress)
     }
 
     /// Ends the call at once and closes its connection.
     pub fn abort(&self) {
-        self.inner.with(|call, shared, now| call.abort(shared, now));
+        {
+            let (mut call, mut shared, now) = self.inner.enter();
+            call.abort(&mut shared, now);
+        }
         self.inner.follow_up();
     }
 

@@ -313,7 +313,7 @@ impl Call {
             _ => None,
         };
         // Who would be refused need not queue. Asking for good comes last, because it may make a probe.
-        let refused = shared.breaker(&name, |breaker| is_open(breaker.clone().admit(now.monotonic)));
+        let refused = is_open(shared.breaker(&name).clone().admit(now.monotonic));
         if let Some(until) = refused {
             return self.circuit_open(leg, until, shared, now);
         }
@@ -325,9 +325,9 @@ impl Call {
             deadline: own.watchdog.deadline() + FORGOTTEN,
         };
         own.lane = Some(key);
-        let (admission, gate) = shared.lane(key, now.monotonic, |lane| {
-            (lane.admit(&applicant, &settings.limits, now.monotonic), lane.gate())
-        });
+        let lane = shared.lane(key, now.monotonic);
+        let admission = lane.admit(&applicant, &settings.limits, now.monotonic);
+        let gate = lane.gate();
         match admission {
             Admission::Full => {
                 self.attempt_failed(leg, Error::boxed(Kind::QueueFull, "queue_full"), shared, now)
@@ -343,7 +343,7 @@ impl Call {
                 self.rearm = true;
             }
             Admission::Go => {
-                let permission = shared.breaker(&name, |breaker| breaker.admit(now.monotonic));
+                let permission = shared.breaker(&name).admit(now.monotonic);
                 shared.wake_next(key);
                 if let Some(until) = is_open(permission) {
                     return self.circuit_open(leg, until, shared, now);
@@ -420,12 +420,11 @@ impl Call {
             Phase::Out => {
                 let refused = Kind::from_status(head.status).is_some();
                 if let Some(lane) = own.lane {
-                    shared.lane(lane, now.monotonic, |lane| {
-                        lane.answered(own.ticket, &head.quota, now.monotonic);
-                        if !refused {
-                            lane.succeeded();
-                        }
-                    });
+                    let lane = shared.lane(lane, now.monotonic);
+                    lane.answered(own.ticket, &head.quota, now.monotonic);
+                    if !refused {
+                        lane.succeeded();
+                    }
                 }
                 if let Some(number) = own.attempt {
                     self.trace.headers(number, head.status, &head.provider, now.monotonic);
@@ -680,7 +679,7 @@ impl Call {
         }
         if let Some(lane) = own.lane.take() {
             let total = json::member(own.stream.answer.usage(), "total_tokens").and_then(json::as_number);
-            shared.lane(lane, now.monotonic, |lane| lane.leave(own.ticket, total));
+            shared.lane(lane, now.monotonic).leave(own.ticket, total);
             shared.wake_next(lane);
         }
         let probe = std::mem::take(&mut own.probe);
@@ -688,9 +687,9 @@ impl Call {
             (own.sent.take(), own.settings.breaker, own.targets.get(own.at))
         {
             let name = target.name();
-            let (changed, state) = shared.breaker(&name, |breaker| {
-                (breaker.record(counts, probe, now.monotonic), breaker.state().name())
-            });
+            let breaker = shared.breaker(&name);
+            let changed = breaker.record(counts, probe, now.monotonic);
+            let state = breaker.state().name();
             if changed && own.settings.notices {
                 notice(&mut self.notices, "state", &|event| {
                     event.text("target", name.as_bytes()).text("state", state.as_bytes());
@@ -725,7 +724,7 @@ impl Call {
             && let Some(lane) = own.lane
         {
             let until = error.retry_at.map(|at| now.monotonic + at - now.unix);
-            shared.lane(lane, now.monotonic, |lane| lane.refused(until, now.monotonic));
+            shared.lane(lane, now.monotonic).refused(until, now.monotonic);
         }
         let deadline = own.watchdog.deadline();
         let mid_stream = self.leader == Some(leg);
@@ -954,14 +953,18 @@ impl Call {
             Some(Order::Latency) => terms.latency.unwrap_or(f64::INFINITY),
             _ => -terms.throughput.unwrap_or(0.0),
         };
-        terms.sort_by(|one, other| worth(one).total_cmp(&worth(other)));
         let (model, _) = plan::split_suffix(&self.settings.model);
-        self.fallbacks.extend(terms.into_iter().map(|terms| {
+        // One after the other the best of the rest: the standard library's sort would be 2 KB for a dozen.
+        while let Some(best) = (0..terms.len()).reduce(|best, next| {
+            let worth = |at: usize| terms.get(at).map_or(f64::INFINITY, worth);
+            if worth(next) < worth(best) { next } else { best }
+        }) {
             let mut name = String::from(model);
             name.push(':');
-            name.push_str(&terms.provider);
-            Fallback { model: name, provider: table::AUTO.to_owned(), ..Fallback::default() }
-        }));
+            name.push_str(&terms.remove(best).provider);
+            let fallback = Fallback { model: name, provider: table::AUTO.to_owned(), ..Fallback::default() };
+            self.fallbacks.push(fallback);
+        }
         self.next(leg, error, shared, now);
     }
 

@@ -27,6 +27,8 @@ pub struct Shared {
     routes: Vec<(String, usize)>,
     lanes: Vec<(u64, Lane)>,
     breakers: Vec<(String, Breaker)>,
+    /// Stand in for what was just put in place, as far as the compiler knows.
+    spare: (Lane, Breaker),
     tickets: u64,
     /// Who may ask again, now that there is room.
     woken: Vec<u64>,
@@ -44,25 +46,13 @@ impl Shared {
         self.tickets
     }
 
-    /// Does something with the lane of a provider and credential, named by a number.
-    pub fn lane<Result>(
-        &mut self,
-        key: u64,
-        now: Milliseconds,
-        work: impl FnOnce(&mut Lane) -> Result,
-    ) -> Result {
-        let mut lane = match self.lanes.iter().position(|(known, _)| *known == key) {
-            Some(at) => self.lanes.swap_remove(at).1,
-            None => {
-                if self.lanes.len() >= MAX_KEYS {
-                    self.lanes.retain(|(_, lane)| !lane.is_idle(now));
-                }
-                Lane::default()
-            }
-        };
-        let result = work(&mut lane);
-        self.lanes.push((key, lane));
-        result
+    /// The lane of a provider and credential, named by a number.
+    pub fn lane(&mut self, key: u64, now: Milliseconds) -> &mut Lane {
+        let known = self.lanes.iter().position(|(known, _)| *known == key);
+        if known.is_none() && self.lanes.len() >= MAX_KEYS {
+            self.lanes.retain(|(_, lane)| !lane.is_idle(now));
+        }
+        entry(&mut self.lanes, known, key, &mut self.spare.0)
     }
 
     /// There may be room in a lane: the first of its queue may ask again.
@@ -71,20 +61,15 @@ impl Shared {
         self.woken.extend(lane.and_then(|(_, lane)| lane.next()));
     }
 
-    /// Does something with the breaker of a target.
-    pub fn breaker<Result>(&mut self, target: &str, work: impl FnOnce(&mut Breaker) -> Result) -> Result {
-        if let Some((_, breaker)) = self.breakers.iter_mut().find(|(known, _)| known == target) {
-            return work(breaker);
-        }
-        if self.breakers.len() >= MAX_KEYS {
+    /// The breaker of a target.
+    pub fn breaker(&mut self, target: &str) -> &mut Breaker {
+        let known = self.breakers.iter().position(|(known, _)| known == target);
+        if known.is_none() && self.breakers.len() >= MAX_KEYS {
             // The one that says nothing, or the oldest.
             let idle = self.breakers.iter().position(|(_, breaker)| *breaker == Breaker::default());
             self.breakers.remove(idle.unwrap_or(0));
         }
-        let mut breaker = Breaker::default();
-        let result = work(&mut breaker);
-        self.breakers.push((target.to_owned(), breaker));
-        result
+        entry(&mut self.breakers, known, target.to_owned(), &mut self.spare.1)
     }
 
     /// Those in queues who may ask again, because there may be room now. Their own timers would bring
@@ -148,10 +133,24 @@ impl Shared {
             let target = json::member(entry, "target").and_then(json::as_text)?.to_text();
             let number = |name| json::member(entry, name).and_then(json::as_number);
             // A clock that was wrong, then or now, must not close a target off for ever.
-            let left = (number("until")? - now.unix).clamp(0.0, number("cooldown")?.max(0.0));
+            let left = (number("until")? - now.unix).min(number("cooldown")?).max(0.0);
             let restored = Breaker::restored(now.monotonic + left, number("cooldown")?);
-            self.breaker(&target, |breaker| *breaker = restored);
+            *self.breaker(&target) = restored;
         }
         Some(())
     }
+}
+
+/// The value at `known`, or a new one under `key`.
+fn entry<'a, Key, Value: Default>(
+    entries: &'a mut Vec<(Key, Value)>,
+    known: Option<usize>,
+    key: Key,
+    spare: &'a mut Value,
+) -> &'a mut Value {
+    let at = known.unwrap_or(entries.len());
+    if known.is_none() {
+        entries.push((key, Value::default()));
+    }
+    entries.get_mut(at).map_or(spare, |(_, value)| value)
 }
