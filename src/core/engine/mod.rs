@@ -31,7 +31,7 @@ use super::ports::{Milliseconds, Now};
 use super::provider::body::{self, Members};
 use super::provider::catalogue::{self, Needs, Terms};
 use super::provider::{mapping, table, url};
-use super::resilience::breaker::{self, Permission};
+use super::resilience::breaker::{self, Breaker, Permission};
 use super::resilience::lane::{Admission, Applicant};
 use super::resilience::watchdog::{self, Look, Watchdog};
 use super::secret::Secret;
@@ -222,14 +222,14 @@ impl Call {
                 Phase::Plan => self.plan(leg, shared, now),
                 Phase::Lookup(model) => {
                     let request = attempt::lookup(&own.settings, model, own.token.as_ref());
-                    own.watchdog.sent(now.monotonic);
+                    own.watchdog.asks(now.monotonic);
                     self.rearm = true;
                     return Step::Send(Box::new(request));
                 }
                 Phase::Catalogue(_) => {
                     let (model, _) = plan::split_suffix(&self.settings.model);
                     let request = attempt::catalogue(&self.settings, model);
-                    own.watchdog.sent(now.monotonic);
+                    own.watchdog.asks(now.monotonic);
                     self.rearm = true;
                     return Step::Send(Box::new(request));
                 }
@@ -308,13 +308,13 @@ impl Call {
         };
         let name = target.name();
         let settings = own.settings.clone();
-        let is_open = |permission: Permission| match permission {
-            Permission::Refused(until) if settings.breaker => Some(until),
-            _ => None,
+        // A call that does not ask the breaker must not take the probe from those that do.
+        let ask = |breaker: &mut Breaker| match settings.breaker {
+            true => breaker.admit(now.monotonic),
+            false => Permission::Go,
         };
         // Who would be refused need not queue. Asking for good comes last, because it may make a probe.
-        let refused = is_open(shared.breaker(&name).clone().admit(now.monotonic));
-        if let Some(until) = refused {
+        if let Permission::Refused(until) = ask(&mut shared.breaker(&name).clone()) {
             return self.circuit_open(leg, until, shared, now);
         }
         let key = target.lane(own.token.as_ref());
@@ -343,13 +343,13 @@ impl Call {
                 self.rearm = true;
             }
             Admission::Go => {
-                let permission = shared.breaker(&name).admit(now.monotonic);
+                let permission = ask(shared.breaker(&name));
                 shared.wake_next(key);
-                if let Some(until) = is_open(permission) {
+                if let Permission::Refused(until) = permission {
                     return self.circuit_open(leg, until, shared, now);
                 }
                 let Some(own) = self.legs.get_mut(leg) else { return };
-                own.probe = settings.breaker && permission == Permission::Probe;
+                own.probe = permission == Permission::Probe;
                 own.head = Head::default();
                 own.phase = Phase::Out;
                 own.sent = Some(now.monotonic);
@@ -485,6 +485,7 @@ impl Call {
                         return self.attempt_failed(leg, error, shared, now);
                     }
                 }
+                own.watchdog.waits();
                 own.phase = Phase::Plan;
             }
             Phase::Catalogue(_) => {

@@ -99,9 +99,14 @@ impl Watchdog {
 
     /// A request is sent: its first token is awaited from here.
     pub fn sent(&mut self, now: Milliseconds) {
+        self.asks(now);
+        self.began = true;
+    }
+
+    /// Something is asked before the request can be sent, and may take as long as a first token.
+    pub fn asks(&mut self, now: Milliseconds) {
         self.progress = now - self.busy;
         self.out = true;
-        self.began = true;
         self.shown = false;
         self.finished = false;
     }
