@@ -7,6 +7,7 @@ say() { printf '\n== %s\n' "$*"; }
 
 say "formatting"
 cargo fmt --check
+cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 
 say "clippy"
 cargo clippy --locked --quiet --all-targets -- -D warnings

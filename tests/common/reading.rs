@@ -10,6 +10,9 @@ use hf_inference_wasm::core::wire::generation::Generation;
 
 use super::json::{lossy, value};
 
+/// From this number on, marks are patches.
+const PATCH: u32 = 16;
+
 /// One body read to its end, as `engine::Call` reads it.
 pub struct Reading {
     pub outcome: Outcome,
@@ -93,13 +96,13 @@ impl Reading {
 
     /// What the consumer of events sees.
     pub fn events(&self) -> Vec<(u32, String)> {
-        self.marked().into_iter().filter(|(mark, _)| *mark <= Mark::Finish as u32).collect()
+        self.marked().into_iter().filter(|(mark, _)| *mark < PATCH).collect()
     }
 
     /// The patches: what grows (0 for the text, a tool call's position and 1), the patch's number, its text.
     pub fn patches(&self) -> Vec<(u32, u32, String)> {
-        let marked = self.marked().into_iter().filter(|(mark, _)| *mark > Mark::Finish as u32);
-        marked.map(|(mark, text)| (mark >> 8, (mark & 0xff) - 8, text)).collect()
+        let marked = self.marked().into_iter().filter(|(mark, _)| *mark >= PATCH);
+        marked.map(|(mark, text)| (mark >> 8, (mark & 0xff) - PATCH, text)).collect()
     }
 
     /// The parts of the batches with their marks, cut as JavaScript cuts them: by UTF-16 units.

@@ -4,6 +4,9 @@ use hf_inference_wasm::core::provider::body::{
     Members, asks_for_usage, chat, completion, tgi, tgi_only_parameter,
 };
 use hf_inference_wasm::core::provider::table;
+use serde_json::json;
+
+use crate::value;
 
 fn members(json: &str) -> Members<'_> {
     Members::read(json.as_bytes()).expect("an object")
@@ -222,5 +225,33 @@ fn usage_is_asked_for_by_true_alone() {
         ("{}", false),
     ] {
         assert_eq!(asks_for_usage(&members(request)), expected, "{request}");
+    }
+}
+
+#[test]
+fn no_member_of_a_completion_is_written_twice() {
+    for (request, expected) in [
+        (r#"{"inputs":"i","parameters":{"stream":false}}"#, json!({ "prompt": "i", "stream": true })),
+        (r#"{"inputs":"i","parameters":{"model":"x"}}"#, json!({ "prompt": "i", "stream": true })),
+        (r#"{"inputs":"i","prompt":"p"}"#, json!({ "prompt": "i", "stream": true })),
+        (
+            r#"{"inputs":"i","parameters":{"max_new_tokens":20,"max_tokens":null}}"#,
+            json!({ "prompt": "i", "stream": true, "max_tokens": 20 }),
+        ),
+        (
+            r#"{"inputs":"i","parameters":{"do_sample":false},"temperature":0.5}"#,
+            json!({ "prompt": "i", "stream": true, "temperature": 0.5 }),
+        ),
+    ] {
+        let members = Members::read(request.as_bytes()).expect("an object");
+        let body = completion(&members, "m", true, &[]);
+        let keys = Members::read(&body).expect("an object");
+        let mut copy = value(&body);
+        let count = String::from_utf8_lossy(&body).matches("\":").count() - 1;
+        assert_eq!(copy.as_object().expect("an object").len(), count, "{request}: a key stands twice");
+        assert!(keys.get("model") == Some(b"\"m\""), "{request}");
+        copy.as_object_mut().expect("an object").remove("model");
+        copy.as_object_mut().expect("an object").remove("stream_options");
+        assert_eq!(copy, expected, "{request}");
     }
 }

@@ -225,3 +225,18 @@ fn what_is_neither_protocol_is_an_invalid_response() {
         assert_eq!((reading.error().kind, reading.error().reason), (Kind::InvalidResponse, reason), "{body}");
     }
 }
+
+#[test]
+fn a_second_choice_that_comes_first_takes_nothing_of_the_first() {
+    let chunk = |index: u8, text: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":{index},\"text\":\"{text}\",\"finish_reason\":\"stop\"}}]}}\n\n"
+        )
+    };
+    let body = chunk(1, "Good day") + &chunk(0, "Hello") + "data: [DONE]\n\n";
+    let reading = Reading::new(Task::Generation, Want::Text, &[body.as_bytes()]);
+    assert_eq!(reading.shown(), "Hello");
+    let only = chunk(1, "Good day") + "data: [DONE]\n\n";
+    let reading = Reading::new(Task::Generation, Want::Text, &[only.as_bytes()]);
+    assert_eq!(reading.shown(), "Good day", "where there is no other");
+}

@@ -184,7 +184,7 @@ fn arguments_of_tool_calls_grow_each_on_its_own() {
     assert_eq!(growing[1].value(), Some(&serde_json::json!({ "b": true })));
     // A call's patches precede the event that tells of the same text.
     let marks: Vec<u32> = reading.marked().iter().map(|(mark, _)| *mark & 0xff).collect();
-    assert_eq!(marks.get(..4), Some(&[3, 8, 11, 4][..]));
+    assert_eq!(marks.get(..4), Some(&[3, 16, 19, 4][..]));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_value_wanted_late_begins_with_what_was_there() {
     batch.set_want(Want::Object);
     stream.feed(chunk(r#"{"content":"2]"}"#).as_bytes(), &mut batch);
     assert_eq!(batch.text(), b"12");
-    assert_eq!(batch.marks(), [9, 0, 14, 1, 14, 2, 10, 2]);
+    assert_eq!(batch.marks(), [17, 0, 22, 1, 22, 2, 18, 2]);
 }
 
 /// Each character by itself.
@@ -286,4 +286,12 @@ fn random_documents_and_their_mutations_grow_as_their_completed_prefixes_mean() 
         if at_once { whole += 1 } else { broken += 1 }
     }
     assert!(whole > 500 && broken > 200, "{whole} whole, {broken} broken");
+}
+
+#[test]
+fn arguments_that_are_a_number_are_complete_at_the_end() {
+    let stream = chunk(r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"12"}}]}"#)
+        + "data: [DONE]\n\n";
+    let reading = Reading::new(Task::Chat, Want::Events, &[stream.as_bytes()]);
+    assert_eq!(reading.patches(), [(1, 6, "12".to_owned())]);
 }

@@ -233,11 +233,19 @@ impl Call {
                     self.rearm = true;
                     return Step::Send(Box::new(request));
                 }
-                Phase::Wait(until) if now.monotonic < *until => return Step::Wait(*until),
+                // Who waits in a queue may be called before its time; after a failure it is waited out.
+                Phase::Wait(until) if now.monotonic < *until && own.lane.is_none() => {
+                    return Step::Wait(*until);
+                }
                 Phase::Wait(_) => {
                     own.phase = if own.targets.is_empty() { Phase::Plan } else { Phase::Admit };
                 }
-                Phase::Admit => self.admit(leg, shared, now),
+                Phase::Admit => {
+                    self.admit(leg, shared, now);
+                    if let Some(Phase::Wait(until)) = self.legs.get(leg).map(|leg| &leg.phase) {
+                        return Step::Wait(*until);
+                    }
+                }
                 Phase::Consult(error, _) => {
                     let mut out = Vec::new();
                     write_error(error, &mut out);

@@ -377,21 +377,20 @@ fn take_event(
     if data.is_empty() {
         return Outcome::More;
     }
+    // Before it is taken: one that fails may have brought something first.
+    if let Some(held) = held {
+        held.size += data.len();
+        if held.size > chat::MAX_ANSWER_BYTES {
+            return failed(Kind::ResponseTooLarge, "answer");
+        }
+        held.events.push(data.to_vec());
+    }
     match answer.take(data, batch) {
         // TGI's own stream has no `[DONE]`: its last event says so itself.
-        Ok(()) => {
-            if let Some(held) = held {
-                held.size += data.len();
-                if held.size > chat::MAX_ANSWER_BYTES {
-                    return failed(Kind::ResponseTooLarge, "answer");
-                }
-                held.events.push(data.to_vec());
-            }
-            match answer {
-                Answer::Generation(generation) if generation.text_is_final() => Outcome::Complete,
-                _ => Outcome::More,
-            }
-        }
+        Ok(()) => match answer {
+            Answer::Generation(generation) if generation.text_is_final() => Outcome::Complete,
+            _ => Outcome::More,
+        },
         Err(fault) => Outcome::Failed(explain(fault, answer.has_output(), data)),
     }
 }

@@ -124,29 +124,33 @@ pub fn completion(request: &Members<'_>, model: &str, stream: bool, dropped: &[&
     let mut object = ObjectWriter::new(&mut body);
     object.text("model", model.as_bytes());
     write_stream(&mut object, request, stream, true);
+    // What is written here replaces the caller's own: of two equal keys a service takes the last.
+    let mut ours = vec!["model", "stream", "stream_options"];
     if let Some(inputs) = request.get("inputs") {
         object.raw("prompt", inputs);
+        ours.push("prompt");
     }
     let parameters = request.get("parameters").and_then(Members::read);
     if let Some(parameters) = &parameters {
+        let has = |name| parameters.get(name).or(request.get(name)).is_some();
         let renamed = [("max_new_tokens", "max_tokens"), ("return_full_text", "echo")];
         for (tgi, openai) in renamed {
             // The caller's own OpenAI name, if given too, is the later word and wins.
             let value = parameters.get(tgi).filter(|value| *value != b"false");
-            if let (Some(value), None) = (value, parameters.get(openai).or(request.get(openai))) {
+            if let (Some(value), false) = (value, has(openai)) {
                 object.raw(openai, value);
+                ours.push(openai);
             }
         }
         // Greedy decoding has no switch of its own there.
-        let greedy = parameters.get("do_sample") == Some(b"false");
-        if greedy && parameters.get("temperature").is_none() {
+        if parameters.get("do_sample") == Some(b"false") && !has("temperature") {
             object.raw("temperature", b"0");
+            ours.push("temperature");
         }
         let handled = ["max_new_tokens", "return_full_text", "do_sample", "details"];
-        parameters.copy_except(&mut object, &[&handled, TGI_ONLY, dropped]);
+        parameters.copy_except(&mut object, &[&handled, TGI_ONLY, dropped, &ours]);
     }
-    let handled = ["model", "stream", "stream_options", "inputs", "parameters"];
-    request.copy_except(&mut object, &[&handled, dropped]);
+    request.copy_except(&mut object, &[&["inputs", "parameters"], dropped, &ours]);
     object.end();
     body
 }

@@ -159,8 +159,7 @@ impl Lane {
         }
         if let (Some(remaining), Some(reset)) = (quota.remaining, quota.reset) {
             // Those that are on their way are not in the service's count yet.
-            let unanswered = self.in_flight.iter().filter(|own| !own.answered).count();
-            self.remaining = Some(remaining - unanswered as f64);
+            self.remaining = Some(remaining - self.unanswered());
             self.limit = quota.limit;
             self.reset = now + reset;
         }
@@ -218,10 +217,16 @@ impl Lane {
             self.sent.pop_front();
         }
         if self.remaining.is_some() && self.reset <= now {
-            self.remaining = self.limit;
+            // Those that are on their way may be counted in either window.
+            self.remaining = self.limit.map(|limit| limit - self.unanswered());
             // Until an answer tells of the window that has begun.
             self.reset = now + MINUTE;
         }
+    }
+
+    /// How many requests are out of which the service has not said that it has counted them.
+    fn unanswered(&self) -> f64 {
+        self.in_flight.iter().filter(|own| !own.answered).count() as f64
     }
 
     /// When there will be room for one more; now or the past when there is.

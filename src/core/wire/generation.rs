@@ -93,7 +93,9 @@ impl Generation {
     /// Holds the closing event's text against that of the tokens. What the tokens left out at the end is
     /// told now; anything else that is missing was lost on the way.
     fn check(&mut self, whole: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        let from = self.text.len();
         self.carry.flush(&mut self.text);
+        batch.delta(Mark::Text, self.text.get(from..).unwrap_or_default());
         let told = self.text.as_slice();
         // With `return_full_text` the prompt precedes; a stop sequence may be in the tokens alone.
         if whole.ends_with(told) || told.starts_with(whole) {
@@ -122,20 +124,26 @@ impl Generation {
     }
 
     fn take_completion(&mut self, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
-        let from = self.completion_text().len();
-        self.completion.take(chunk, &mut self.scratch)?;
+        self.scratch.set_want(Want::Text);
+        let taken = self.completion.take(chunk, &mut self.scratch);
         if let Some(seed) = json::member(chunk, "choices")
             .and_then(json::first)
             .and_then(|choice| json::member(choice, "seed"))
         {
             self.seed = seed.to_vec();
         }
-        let delta = self.completion_text().get(from..).unwrap_or_default().to_vec();
+        self.tell_completion(batch);
+        taken
+    }
+
+    /// Shows what the completion's choice has gained.
+    fn tell_completion(&mut self, batch: &mut Batch) {
+        let delta = self.scratch.text().to_vec();
+        self.scratch.clear();
         if !delta.is_empty() {
             batch.delta(Mark::Text, &delta);
             self.show(batch, &delta, None, b"null");
         }
-        Ok(())
     }
 
     fn completion_text(&self) -> &[u8] {
@@ -169,11 +177,11 @@ impl Generation {
 
     /// Nothing more will come: half a character that nothing completed is shown as what it became.
     pub fn release(&mut self, batch: &mut Batch) {
-        let (from, token_from) = (self.completion_text().len(), self.text.len());
         self.completion.release(&mut self.scratch);
+        self.tell_completion(batch);
+        let from = self.text.len();
         self.carry.flush(&mut self.text);
-        batch.delta(Mark::Text, self.completion_text().get(from..).unwrap_or_default());
-        batch.delta(Mark::Text, self.text.get(token_from..).unwrap_or_default());
+        batch.delta(Mark::Text, self.text.get(from..).unwrap_or_default());
     }
 
     /// The answer is complete. An OpenAI stream gets the closing event that TGI's has.

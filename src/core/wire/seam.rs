@@ -12,13 +12,15 @@ pub struct Seam {
     /// What came before the break.
     told: Vec<u8>,
     held: Vec<u8>,
+    /// Where in `told` what is held stands, once anything is.
+    places: Option<Vec<usize>>,
     active: bool,
 }
 
 impl Seam {
     /// Behind `told`.
     pub fn behind(told: &[u8]) -> Seam {
-        Seam { told: told.to_vec(), held: Vec::new(), active: !told.is_empty() }
+        Seam { told: told.to_vec(), active: !told.is_empty(), ..Seam::default() }
     }
 
     /// Whether something may still be held back.
@@ -31,12 +33,21 @@ impl Seam {
         if !self.active {
             return piece.to_vec();
         }
+        let from = self.held.len();
         self.held.extend_from_slice(piece);
+        let goes_on =
+            |place: &usize| self.told.get(place + from..).is_some_and(|rest| rest.starts_with(piece));
+        let places = match self.places.take() {
+            Some(places) => places.into_iter().filter(goes_on).collect(),
+            None if piece.is_empty() => return Vec::new(),
+            None => (0..self.told.len()).filter(goes_on).collect::<Vec<usize>>(),
+        };
         // As long as what is held stands somewhere in what was told, more of it may be repetition.
-        if !self.held.is_empty() && self.told.windows(self.held.len()).any(|part| part == self.held) {
-            return Vec::new();
+        if places.is_empty() {
+            return self.finish();
         }
-        self.finish()
+        self.places = Some(places);
+        Vec::new()
     }
 
     /// Nothing more will come: returns what was held and is new.

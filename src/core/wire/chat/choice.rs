@@ -29,6 +29,8 @@ pub struct Choice {
     think: ThinkTags,
     /// Joins what comes to what came before the answer broke off.
     seam: Seam,
+    /// It was told at the end, although its number is not 0.
+    told_late: bool,
     /// Reads the text as JSON while it grows, and how much of it that has read.
     partial: Option<Box<Partial>>,
     read: usize,
@@ -85,27 +87,36 @@ impl Choice {
     }
 
     /// Nothing more will come: tells what was held back because more could have come to it.
-    pub(super) fn release(&mut self, batch: &mut Batch) {
-        let (text, reasoning) = (self.text.len(), self.reasoning.len());
+    /// `told` is whether the consumer hears of it, if only now.
+    pub(super) fn release(&mut self, told: bool, batch: &mut Batch) {
+        let is_late = told && !self.shown() && !std::mem::replace(&mut self.told_late, true);
+        let (text, reasoning) = if is_late { (0, 0) } else { (self.text.len(), self.reasoning.len()) };
+        // Half a character belongs where the text before it does.
+        let mut rest = Vec::new();
+        self.text_carry.flush(&mut rest);
+        if self.seam.is_active() {
+            rest = self.seam.take(&rest);
+            rest.extend_from_slice(&self.seam.finish());
+        }
+        if !rest.is_empty() {
+            self.think.take(&rest, &mut self.reasoning, &mut self.text);
+        }
         self.think.finish(&mut self.reasoning, &mut self.text);
-        self.text_carry.flush(&mut self.text);
-        self.text.extend_from_slice(&self.seam.finish());
         self.reasoning_carry.flush(&mut self.reasoning);
-        if self.shown() {
+        if told {
             batch.delta(Mark::Reasoning, self.reasoning.get(reasoning..).unwrap_or_default());
             self.tell_text(text, batch);
         }
     }
 
     /// The answer is complete, and so are its tool calls.
-    pub(super) fn settle(&mut self, batch: &mut Batch) {
-        self.release(batch);
-        let shown = self.shown();
+    pub(super) fn settle(&mut self, told: bool, batch: &mut Batch) {
+        self.release(told, batch);
         if let Some(partial) = &mut self.partial {
             partial.finish(&mut |patch| batch.patch(None, patch));
         }
         for (position, call) in self.tool_calls.iter_mut().enumerate() {
-            call.settle(position as u64, shown, batch);
+            call.settle(position as u64, told, batch);
         }
     }
 

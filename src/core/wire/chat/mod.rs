@@ -185,16 +185,25 @@ impl Answer {
 
     /// The answer failed: tells what was held back.
     pub fn release(&mut self, batch: &mut Batch) {
-        for choice in &mut self.choices {
-            choice.release(batch);
+        let told = self.told();
+        for (position, choice) in self.choices.iter_mut().enumerate() {
+            choice.release(told == Some(position), batch);
         }
     }
 
     /// Nothing more will come: half characters are given up, tool calls are complete.
     pub fn settle(&mut self, batch: &mut Batch) {
-        for choice in &mut self.choices {
-            choice.settle(batch);
+        let told = self.told();
+        for (position, choice) in self.choices.iter_mut().enumerate() {
+            choice.settle(told == Some(position), batch);
         }
+    }
+
+    /// Where the choice stands that the consumer hears of: number 0, or where none has that number, at the
+    /// end, the first.
+    fn told(&self) -> Option<usize> {
+        let zero = self.choices.iter().position(|choice| choice.index == 0);
+        zero.or((!self.choices.is_empty()).then_some(0))
     }
 
     /// Whether all that has come is text of one choice, so that a model can be asked to go on behind it.

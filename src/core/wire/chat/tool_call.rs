@@ -171,6 +171,9 @@ impl ToolCall {
         self.carry.flush(&mut self.arguments);
         if shown {
             self.tell(position, batch);
+            if let Some(partial) = &mut self.partial {
+                partial.finish(&mut |patch| batch.patch(Some(position), patch));
+            }
             batch.event(Mark::ToolCall, &|event| {
                 event.integer("index", position);
                 self.write(event.key("toolCall"));
