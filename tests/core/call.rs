@@ -8,6 +8,7 @@ use hf_inference_wasm::core::engine::settings::Settings;
 use hf_inference_wasm::core::engine::{Call, Progress, Shared, Step};
 use hf_inference_wasm::core::error::{Error, Kind, is_retryable_status};
 use hf_inference_wasm::core::ports::Now;
+use hf_inference_wasm::core::resilience::retry::Policy;
 use hf_inference_wasm::core::resilience::watchdog::Limits;
 use hf_inference_wasm::core::secret::Secret;
 use hf_inference_wasm::core::wire::batch::{Mark, Want};
@@ -40,6 +41,15 @@ fn head(status: u16) -> Head {
     Head { status, content_type: "text/event-stream".to_owned(), ..Head::default() }
 }
 
+/// One attempt and no more: what becomes of it ends the call.
+fn once() -> Settings {
+    Settings { retry: Policy { limit: 0, ..Policy::default() }, ..Settings::default() }
+}
+
+fn limits(first_token: f64, stall: f64, total: f64) -> Limits {
+    Limits { first_token, stall, total, ..Limits::default() }
+}
+
 /// A call and what surrounds it: the client's memory, the time, the timer.
 struct Play {
     call: Call,
@@ -47,7 +57,6 @@ struct Play {
     time: f64,
     /// When the timer will look; none before the first look.
     next: Option<f64>,
-    /// Whether the consumer waits for the service.
     /// For how long the consumer has been busy in all, and since when it is.
     busy: f64,
     busy_since: Option<f64>,
@@ -55,11 +64,28 @@ struct Play {
 }
 
 impl Play {
-    fn of(call: Call) -> Play {
+    fn of(task: Task, streamed: bool, settings: Settings, request: String, token: Option<&str>) -> Play {
+        Play::at(0.0, Shared::default(), task, streamed, settings, request, token)
+    }
+
+    /// A call of a client that has made calls before; without a token its function is to be asked.
+    fn at(
+        time: f64,
+        mut shared: Shared,
+        task: Task,
+        streamed: bool,
+        settings: Settings,
+        request: String,
+        token: Option<&str>,
+    ) -> Play {
+        let asks = token.is_none();
+        let token = token.and_then(Secret::new);
+        let request = request.into_bytes();
+        let call = Call::new(task, streamed, settings, request, token, asks, &mut shared, now(time));
         Play {
-            call,
-            shared: Shared::default(),
-            time: 0.0,
+            call: call.expect("a good request"),
+            shared,
+            time,
             next: None,
             busy: 0.0,
             busy_since: None,
@@ -68,18 +94,9 @@ impl Play {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Play {
-        let mut settings = Settings::default();
+        let mut settings = once();
         change(&mut settings);
-        let call = Call::new(
-            Task::Chat,
-            true,
-            settings,
-            request().into_bytes(),
-            Secret::new(TOKEN),
-            false,
-            now(0.0),
-        );
-        Play::of(call.expect("a good request"))
+        Play::of(Task::Chat, true, settings, request(), Some(TOKEN))
     }
 
     fn new() -> Play {
@@ -94,23 +111,19 @@ impl Play {
     }
 
     fn limited(first_token: f64, stall: f64, total: f64) -> Play {
-        let mut play = Play::with(|settings| settings.limits = Limits { first_token, stall, total });
+        let mut play = Play::with(|settings| settings.timeouts = limits(first_token, stall, total));
         play.look();
         play.open();
         play
     }
 
     fn generation(endpoint: &str, streamed: bool) -> Play {
-        let settings = Settings { endpoint_url: endpoint.to_owned(), ..Settings::default() };
-        let request = json!({ "inputs": PROMPT }).to_string().into_bytes();
-        Play::of(
-            Call::new(Task::Generation, streamed, settings, request, None, false, now(0.0))
-                .expect("a good request"),
-        )
+        let settings = Settings { endpoint_url: endpoint.to_owned(), ..once() };
+        Play::of(Task::Generation, streamed, settings, json!({ "inputs": PROMPT }).to_string(), Some(""))
     }
 
     fn step(&mut self) -> Step {
-        let step = self.call.step(&mut self.shared, now(self.time));
+        let step = self.call.step(0, &mut self.shared, now(self.time));
         self.after();
         step
     }
@@ -123,13 +136,18 @@ impl Play {
     }
 
     fn on_head(&mut self, head: Head) -> Reading {
-        let reading = self.call.on_head(head, &mut self.shared, now(self.time));
+        let reading = self.call.on_head(0, head, &mut self.shared, now(self.time));
         self.after();
         reading
     }
 
     fn on_body(&mut self, body: &[u8]) {
-        self.call.on_body(body, &mut self.shared, now(self.time));
+        self.call.on_body(0, body, &mut self.shared, now(self.time));
+        self.after();
+    }
+
+    fn on_no_answer(&mut self) {
+        self.call.on_no_answer(0, &mut self.shared, now(self.time));
         self.after();
     }
 
@@ -146,15 +164,32 @@ impl Play {
 
     fn feed(&mut self, bytes: &[u8]) -> Progress {
         self.tell_busy();
-        let progress = self.call.feed(bytes, self.time);
-        self.after();
-        progress
+        self.read(|call, shared, now| call.feed(0, bytes, shared, now))
     }
 
     fn end(&mut self) -> Progress {
-        let progress = self.call.end(self.time);
+        self.read(|call, shared, now| call.end(0, shared, now))
+    }
+
+    fn break_off(&mut self) -> Progress {
+        self.read(|call, shared, now| call.break_off(0, shared, now))
+    }
+
+    fn read(&mut self, work: impl FnOnce(&mut Call, &mut Shared, Now) -> Progress) -> Progress {
+        let progress = work(&mut self.call, &mut self.shared, now(self.time));
         self.after();
-        progress
+        // Until the consumer reads, the driver asks for the next step and looks at nothing else.
+        if progress == Progress::Again { Progress::More } else { progress }
+    }
+
+    fn abort(&mut self) {
+        self.call.abort(&mut self.shared, now(self.time));
+        self.after();
+    }
+
+    fn on_token_failure(&mut self) {
+        self.call.on_token_failure(&mut self.shared, now(self.time));
+        self.after();
     }
 
     fn after(&mut self) {
@@ -177,7 +212,8 @@ impl Play {
 
     fn look(&mut self) {
         self.tell_busy();
-        self.next = Some(self.call.look(self.time).unwrap_or(f64::INFINITY));
+        let next = self.call.look(&mut self.shared, now(self.time));
+        self.next = Some(next.unwrap_or(f64::INFINITY));
         if self.call.is_settled() {
             self.settled_at.get_or_insert(self.time);
         }
@@ -217,23 +253,24 @@ impl Play {
     /// Nothing that comes late changes the one terminal state; then says how it ended.
     fn last_word(&mut self) -> String {
         assert!(self.call.is_settled());
-        assert!(matches!(self.step(), Step::Settled));
+        assert!(matches!(self.step(), Step::Over));
         let words = |call: &Call| (call.error(), call.result(), call.is_aborted());
         let before = words(&self.call);
-        let progress = self.call.feed(DELTA, self.time);
+        let progress = self.feed(DELTA);
         assert_ne!(progress, Progress::More);
-        let late = self.time + 1e9;
-        self.call.on_token(Secret::new("hf_late"));
-        self.call.on_token_failure(late);
-        assert_eq!(self.call.on_head(head(200), &mut self.shared, now(late)), Reading::Discard);
-        self.call.on_body(b"{\"error\":\"late\"}", &mut self.shared, now(late));
-        self.call.on_no_answer(late);
-        assert_eq!(self.call.end(late), progress);
-        assert_eq!(self.call.break_off(late), progress);
-        assert_eq!(self.call.look(late), None);
-        self.call.abort(late);
-        assert!(matches!(self.step(), Step::Settled));
-        assert_eq!(self.call.feed(FAILURE, late), progress);
+        self.time += 1e9;
+        self.call.on_token(0, Secret::new("hf_late"));
+        self.on_token_failure();
+        assert_eq!(self.on_head(head(200)), Reading::Discard);
+        self.on_body(b"{\"error\":\"late\"}");
+        self.on_no_answer();
+        self.call.on_consulted(0, Some(true), &mut self.shared, now(self.time));
+        assert_eq!(self.end(), progress);
+        assert_eq!(self.break_off(), progress);
+        assert_eq!(self.call.look(&mut self.shared, now(self.time)), None);
+        self.abort();
+        assert!(matches!(self.step(), Step::Over));
+        assert_eq!(self.feed(FAILURE), progress);
         assert_eq!(words(&self.call), before);
 
         let error = self.error();
@@ -259,6 +296,7 @@ fn a_stream_is_complete_by_its_done() {
     let mut play = Play::reading();
     play.time = 5.0;
     assert_eq!(play.feed(DELTA), Progress::More);
+    play.time = 9.0;
     assert_eq!(play.feed(FINISH), Progress::More);
     assert_eq!(play.feed(USAGE), Progress::More);
     assert_eq!(play.feed(DONE), Progress::Complete);
@@ -270,9 +308,13 @@ fn a_stream_is_complete_by_its_done() {
     assert_eq!((&result["provider"], &result["model"]), (&json!("auto"), &json!("a/b")));
     let attempt = json!({
         "provider": "auto", "model": "a/b", "url": "https://router.huggingface.co/v1/chat/completions",
-        "status": 200, "sent": 0, "headers": 0, "firstToken": 5, "ended": 5, "outcome": "complete",
+        "status": 200, "queued": 0, "sent": 0, "headers": 0, "firstToken": 5, "lastToken": 9, "ended": 9,
+        "outcome": "complete",
     });
-    assert_eq!(result["trace"], json!({ "startedAt": 1_800_000_000_000u64, "attempts": [attempt] }));
+    assert_eq!(
+        result["trace"],
+        json!({ "startedAt": 1_800_000_000_000u64, "state": "complete", "attempts": [attempt] })
+    );
 }
 
 #[test]
@@ -386,7 +428,7 @@ fn a_refusal_says_when_to_come_back() {
 fn no_answer_is_a_network_error() {
     let mut play = Play::new();
     play.send();
-    play.call.on_no_answer(3.0);
+    play.on_no_answer();
     assert_eq!(play.last_word(), "Network no_answer");
     assert_eq!(play.error()["retryable"], true);
     assert_eq!(play.error()["provider"], "auto");
@@ -406,7 +448,7 @@ fn a_lost_connection_is_told_by_what_had_been_shown() {
         for piece in before {
             assert_eq!(play.feed(piece), Progress::More);
         }
-        play.call.break_off(play.time);
+        play.break_off();
         assert_eq!(play.last_word(), expected);
     }
 }
@@ -461,10 +503,7 @@ fn a_page_with_status_200_is_not_read() {
 fn a_whole_answer_is_given_as_the_service_wrote_it() {
     let body =
         r#"{ "choices":[{"message":{"content":"a"},"finish_reason":"stop"}], "seed":9313781139405380000 }"#;
-    let settings = Settings::default();
-    let call =
-        Call::new(Task::Chat, false, settings, request().into_bytes(), Secret::new(TOKEN), false, now(0.0));
-    let mut play = Play::of(call.expect("a good request"));
+    let mut play = Play::of(Task::Chat, false, once(), request(), Some(TOKEN));
     let sent = play.send();
     assert!(!String::from_utf8_lossy(&sent.body.expect("a body")).contains("\"stream\""));
     assert_eq!(play.on_head(Head { status: 200, ..Head::default() }), Reading::Stream);
@@ -480,16 +519,7 @@ fn a_whole_answer_is_given_as_the_service_wrote_it() {
 fn the_result_is_utf8_whatever_the_service_sends() {
     let body = b"{\"choices\":[{\"message\":{\"content\":\"a\xff\"},\"finish_reason\":\"stop\"}],\"usage\":{\"x\":\"\xc3\"}}";
     for streamed in [true, false] {
-        let call = Call::new(
-            Task::Chat,
-            streamed,
-            Settings::default(),
-            request().into_bytes(),
-            Secret::new(TOKEN),
-            false,
-            now(0.0),
-        );
-        let mut play = Play::of(call.expect("a good request"));
+        let mut play = Play::of(Task::Chat, streamed, once(), request(), Some(TOKEN));
         play.open();
         play.feed(body);
         assert_eq!(play.end(), Progress::Complete);
@@ -502,8 +532,8 @@ fn the_result_is_utf8_whatever_the_service_sends() {
 #[test]
 fn a_malformed_request_is_refused_at_once() {
     let refused = |task, body: &str| -> Box<Error> {
-        Call::new(task, true, Settings::default(), body.as_bytes().to_vec(), None, false, now(0.0))
-            .expect_err("a refusal")
+        let (body, shared) = (body.as_bytes().to_vec(), &mut Shared::default());
+        Call::new(task, true, once(), body, None, false, shared, now(0.0)).expect_err("a refusal")
     };
     for (task, body, option) in [
         (Task::Chat, "", "request"),
@@ -527,7 +557,7 @@ fn a_malformed_request_is_refused_at_once() {
 #[test]
 fn a_plan_that_fails_sends_nothing() {
     let mut play = Play::with(|settings| settings.provider = "no-such".to_owned());
-    assert!(matches!(play.step(), Step::Settled));
+    assert!(matches!(play.step(), Step::Over));
     assert_eq!(play.last_word(), "Input option");
     assert_eq!(
         (&play.error()["option"], &play.error()["trace"]["attempts"]),
@@ -538,39 +568,35 @@ fn a_plan_that_fails_sends_nothing() {
 #[test]
 fn the_token_function_is_asked_first() {
     let ask = || {
-        let call =
-            Call::new(Task::Chat, true, Settings::default(), request().into_bytes(), None, true, now(0.0));
-        let mut play = Play::of(call.expect("a good request"));
-        assert!(matches!(play.step(), Step::Token));
+        let mut play = Play::of(Task::Chat, true, once(), request(), None);
+        assert!(matches!(play.step(), Step::Token(0)));
         play
     };
     let mut play = ask();
-    play.call.on_token(Secret::new(TOKEN));
+    play.call.on_token(0, Secret::new(TOKEN));
     assert_eq!(play.send().credential.expect("a token").expose(), TOKEN);
 
     let mut play = ask();
-    play.call.on_token(None);
-    assert!(matches!(play.step(), Step::Settled));
+    play.call.on_token(0, None);
+    assert!(matches!(play.step(), Step::Over));
     assert_eq!(play.last_word(), "Authentication no_token");
     assert!(play.error()["status"].is_null());
 
     let mut play = ask();
-    play.call.on_token_failure(1.0);
+    play.on_token_failure();
     assert_eq!(play.last_word(), "Authentication token_function");
 
     let mut play = ask();
     play.look();
     play.wait_until(1e9);
-    assert_eq!(play.last_word(), "Timeout first_token", "a function that never answers");
+    assert_eq!(play.last_word(), "Timeout queue", "a function that never answers");
 }
 
 const MAPPING: &str = r#"{"inferenceProviderMapping":{"groq":{"status":"live","providerId":"theirs","task":"conversational"}}}"#;
 
 fn through_groq(token: &str, shared: Shared, time: f64) -> Play {
-    let settings = Settings { provider: "groq".to_owned(), ..Settings::default() };
-    let call =
-        Call::new(Task::Chat, true, settings, request().into_bytes(), Secret::new(token), false, now(time));
-    Play { shared, time, ..Play::of(call.expect("a good request")) }
+    let settings = Settings { provider: "groq".to_owned(), ..once() };
+    Play::at(time, shared, Task::Chat, true, settings, request(), Some(token))
 }
 
 #[test]
@@ -607,13 +633,13 @@ fn a_lookup_that_fails_says_so() {
         let mut play = through_groq(TOKEN, Shared::default(), 0.0);
         play.send();
         play.refuse(status, body);
-        assert!(matches!(play.step(), Step::Settled), "{status}");
+        assert!(matches!(play.step(), Step::Over), "{status}");
         assert_eq!(play.last_word(), expected);
         assert_eq!((&play.error()["provider"], &play.error()["model"]), (&json!("groq"), &json!("a/b")));
     }
     let mut play = through_groq(TOKEN, Shared::default(), 0.0);
     play.send();
-    play.call.on_no_answer(0.0);
+    play.on_no_answer();
     assert_eq!(play.last_word(), "Network mapping");
 }
 
@@ -690,16 +716,7 @@ fn an_abort_ends_the_call_in_every_state() {
     let states: [fn() -> Play; 7] = [
         Play::new,
         || {
-            let call = Call::new(
-                Task::Chat,
-                true,
-                Settings::default(),
-                request().into_bytes(),
-                None,
-                true,
-                now(0.0),
-            );
-            let mut play = Play::of(call.expect("a good request"));
+            let mut play = Play::of(Task::Chat, true, once(), request(), None);
             play.step();
             play
         },
@@ -728,7 +745,8 @@ fn an_abort_ends_the_call_in_every_state() {
     ];
     for (position, state) in states.into_iter().enumerate() {
         let mut play = state();
-        play.call.abort(7.0);
+        play.time = 7.0;
+        play.abort();
         assert_eq!(play.last_word(), "aborted", "state {position}");
         let error = play.error();
         assert!(error["kind"].is_null(), "the caller's own reason is the error");
@@ -743,7 +761,7 @@ fn an_abort_ends_the_call_in_every_state() {
 fn an_abort_after_the_end_changes_nothing() {
     let mut play = Play::reading();
     play.feed(DONE);
-    play.call.abort(1.0);
+    play.abort();
     assert!(!play.call.is_aborted());
     assert_eq!(play.last_word(), "complete");
 }
@@ -765,7 +783,7 @@ fn the_first_token_has_its_deadline_whatever_else_comes() {
 
 #[test]
 fn the_head_of_the_answer_is_awaited_no_longer_than_the_first_token() {
-    let mut play = Play::with(|settings| settings.limits.first_token = 1_000.0);
+    let mut play = Play::with(|settings| settings.timeouts.first_token = 1_000.0);
     play.look();
     play.send();
     play.wait_until(5_000.0);
@@ -967,12 +985,16 @@ fn the_start_event_names_who_answers() {
         play.send();
         let head = Head { provider: "groq".to_owned(), request_id: "r-1".to_owned(), ..head(200) };
         assert_eq!(play.on_head(head), Reading::Stream);
+        assert!(play.call.batch().is_empty(), "another may still answer in its place");
+        play.feed(DELTA);
         if !early {
             play.call.want(Want::Events);
         }
         let batch = play.call.batch();
         assert_eq!(batch.marks()[0], Mark::Start as u32);
-        assert_eq!(value(batch.text()), json!({ "provider": "groq", "model": "a/b", "requestId": "r-1" }));
+        assert_eq!(batch.marks()[2], Mark::Text as u32);
+        let start = batch.text().strip_suffix(b"a").expect("the first word behind it");
+        assert_eq!(value(start), json!({ "provider": "groq", "model": "a/b", "requestId": "r-1" }));
         play.call.clear_batch();
         assert!(play.call.batch().is_empty());
         play.call.want(Want::Events);
@@ -985,10 +1007,8 @@ fn the_start_event_names_who_answers() {
 
 #[test]
 fn two_choices_are_awaited_where_two_were_asked_for() {
-    let request = json!({ "model": "a/b", "messages": [], "n": 2 }).to_string().into_bytes();
-    let settings = Settings { limits: Limits::default(), ..Settings::default() };
-    let call = Call::new(Task::Chat, true, settings, request, Secret::new(TOKEN), false, now(0.0));
-    let mut play = Play::of(call.expect("a good request"));
+    let request = json!({ "model": "a/b", "messages": [], "n": 2 }).to_string();
+    let mut play = Play::of(Task::Chat, true, once(), request, Some(TOKEN));
     play.look();
     play.open();
     play.feed(
@@ -1007,14 +1027,13 @@ fn two_choices_are_awaited_where_two_were_asked_for() {
 
 #[test]
 fn a_break_before_every_choice_has_ended_is_no_completion() {
-    let request = json!({ "model": "a/b", "messages": [], "n": 2 }).to_string().into_bytes();
-    let call = Call::new(Task::Chat, true, Settings::default(), request, Secret::new(TOKEN), false, now(0.0));
-    let mut play = Play::of(call.expect("a good request"));
+    let request = json!({ "model": "a/b", "messages": [], "n": 2 }).to_string();
+    let mut play = Play::of(Task::Chat, true, once(), request, Some(TOKEN));
     play.open();
     play.feed(
         b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n",
     );
-    play.call.break_off(play.time);
+    play.break_off();
     assert_eq!(play.last_word(), "StreamInterrupted connection_lost");
 }
 
@@ -1024,34 +1043,22 @@ fn a_break_right_after_the_last_event_loses_nothing_of_it() {
     let mut play = Play::reading();
     play.feed(DELTA);
     play.feed(whole);
-    play.call.break_off(play.time);
+    play.break_off();
     assert_eq!(play.last_word(), "StreamInterrupted connection_lost");
     assert_eq!(play.error()["partial"]["text"], "aa");
 
     let mut play = Play::reading();
     play.feed(DELTA);
     play.feed(FINISH.strip_suffix(b"\n\n").expect("a blank line"));
-    play.call.break_off(play.time);
+    play.break_off();
     assert_eq!(play.last_word(), "complete");
 }
 
 #[test]
 fn a_whole_answer_has_no_first_token_to_wait_for() {
-    let settings = || Settings {
-        limits: Limits { first_token: 1_000.0, stall: 1_000.0, total: 90_000.0 },
-        ..Settings::default()
-    };
     let whole = || {
-        let call = Call::new(
-            Task::Chat,
-            false,
-            settings(),
-            request().into_bytes(),
-            Secret::new(TOKEN),
-            false,
-            now(0.0),
-        );
-        let mut play = Play::of(call.expect("a good request"));
+        let settings = Settings { timeouts: limits(1_000.0, 1_000.0, 90_000.0), ..once() };
+        let mut play = Play::of(Task::Chat, false, settings, request(), Some(TOKEN));
         play.look();
         play.open();
         play
@@ -1079,11 +1086,11 @@ fn nothing_secret_is_told_by_any_ending() {
             let _ = play.end();
         },
         |play| {
-            let _ = play.call.break_off(1.0);
+            let _ = play.break_off();
         },
-        |play| play.call.abort(1.0),
+        Play::abort,
         |play| {
-            let _ = play.call.look(1e9);
+            play.wait_until(1e9);
         },
     ];
     for end in endings {
@@ -1115,7 +1122,7 @@ enum Due {
 /// One thing that a network, a clock or a caller may do, of those that are possible now.
 fn happen(play: &mut Play, due: &mut Due, random: &mut Random) {
     match (random.below(40), *due) {
-        (0, _) => play.call.abort(play.time),
+        (0, _) => play.abort(),
         (1 | 2, _) => play.freeze_until(play.time + 10_000.0),
         (3..=7, _) => play.wait_until(play.time + random.below(250) as f64),
         (8..=10, _) if random.one_in(2) => play.read_again(),
@@ -1127,7 +1134,7 @@ fn happen(play: &mut Play, due: &mut Due, random: &mut Random) {
                 _ => return,
             }
         }
-        (11, Due::Answer) => play.call.on_no_answer(play.time),
+        (11, Due::Answer) => play.on_no_answer(),
         (kind, Due::Answer) => {
             let status = if kind < 16 { random.pick(&[401, 404, 429, 500, 503]) } else { 200 };
             if let Reading::Whole(_) = play.on_head(head(status)) {
@@ -1139,7 +1146,7 @@ fn happen(play: &mut Play, due: &mut Due, random: &mut Random) {
             play.end();
         }
         (12, Due::Body) => {
-            play.call.break_off(play.time);
+            play.break_off();
         }
         (13, Due::Body) => {
             play.feed(DONE);
@@ -1171,11 +1178,11 @@ fn any_course_of_events_ends_in_one_state_with_the_text_that_was_shown() {
     let mut endings = std::collections::BTreeMap::new();
     for seed in 0..10_000 {
         let mut random = Random::new(seed);
-        let limits = Limits { first_token: 500.0, stall: 300.0, total: 900.0 };
+        let limits = limits(500.0, 300.0, 900.0);
         let mut play = match random.below(3) {
-            0 => Play::with(|settings| settings.limits = limits),
+            0 => Play::with(|settings| settings.timeouts = limits),
             1 => Play::with(|settings| {
-                settings.limits = limits;
+                settings.timeouts = limits;
                 settings.provider = "groq".to_owned();
             }),
             _ => Play::generation("https://h", true),

@@ -10,6 +10,7 @@ use hf_inference_wasm::core::engine::plan::Task;
 use hf_inference_wasm::core::engine::settings::Settings;
 use hf_inference_wasm::core::engine::{Call, Progress, Shared, Step};
 use hf_inference_wasm::core::ports::Now;
+use hf_inference_wasm::core::resilience::retry::Policy;
 use hf_inference_wasm::core::resilience::watchdog::Limits;
 use hf_inference_wasm::core::secret::Secret;
 use hf_inference_wasm::core::wire::batch::Want;
@@ -83,6 +84,10 @@ fn now(monotonic: f64) -> Now {
     Now { monotonic, unix: 1_800_000_000_000.0 + monotonic }
 }
 
+fn limits(first_token: f64, stall: f64, total: f64) -> Limits {
+    Limits { first_token, stall, total, ..Limits::default() }
+}
+
 /// A call of a client and how it went.
 struct Victim {
     call: Call,
@@ -94,17 +99,18 @@ struct Victim {
 }
 
 impl Victim {
-    fn new(task: Task, streamed: bool, limits: Limits) -> Victim {
-        let settings = Settings { endpoint_url: "https://h/v1".to_owned(), limits, ..Settings::default() };
-        let request = json!({ "model": "a/b", "messages": [], "inputs": "i" }).to_string().into_bytes();
-        let call = Call::new(task, streamed, settings, request, Secret::new("hf_x"), false, now(0.0));
-        let mut victim = Victim {
-            call: call.expect("a good request"),
-            shared: Shared::default(),
-            taken: 0,
-            largest_batch: 0,
+    fn new(task: Task, streamed: bool, timeouts: Limits) -> Victim {
+        let settings = Settings {
+            endpoint_url: "https://h/v1".to_owned(),
+            timeouts,
+            retry: Policy { limit: 0, ..Policy::default() },
+            ..Settings::default()
         };
-        let step = victim.call.step(&mut victim.shared, now(0.0));
+        let request = json!({ "model": "a/b", "messages": [], "inputs": "i" }).to_string().into_bytes();
+        let (token, mut shared) = (Secret::new("hf_x"), Shared::default());
+        let call = Call::new(task, streamed, settings, request, token, false, &mut shared, now(0.0));
+        let mut victim = Victim { call: call.expect("a good request"), shared, taken: 0, largest_batch: 0 };
+        let step = victim.step();
         assert!(matches!(step, Step::Send(_)), "{step:?}");
         victim
     }
@@ -113,7 +119,7 @@ impl Victim {
     fn reading(task: Task, streamed: bool, want: Want) -> Victim {
         let mut victim = Victim::new(task, streamed, Limits::default());
         let head = Head { status: 200, ..Head::default() };
-        assert_eq!(victim.call.on_head(head, &mut victim.shared, now(0.0)), BodyReading::Stream);
+        assert_eq!(victim.on_head(head), BodyReading::Stream);
         victim.call.want(want);
         victim
     }
@@ -122,8 +128,29 @@ impl Victim {
         Victim::reading(Task::Chat, true, want)
     }
 
+    fn step(&mut self) -> Step {
+        self.call.step(0, &mut self.shared, now(0.0))
+    }
+
+    fn on_head(&mut self, head: Head) -> BodyReading {
+        self.call.on_head(0, head, &mut self.shared, now(0.0))
+    }
+
+    fn look(&mut self, time: f64) -> Option<f64> {
+        self.call.look(&mut self.shared, now(time))
+    }
+
+    /// Feeds a piece, whose batch stays to be looked at.
+    fn feed_at(&mut self, bytes: &[u8], time: f64) -> Progress {
+        match self.call.feed(0, bytes, &mut self.shared, now(time)) {
+            // Until the consumer reads, the driver asks for the next step and looks at nothing else.
+            Progress::Again => Progress::More,
+            progress => progress,
+        }
+    }
+
     fn feed(&mut self, bytes: &[u8]) -> Progress {
-        let progress = self.call.feed(bytes, 0.0);
+        let progress = self.feed_at(bytes, 0.0);
         self.taken += bytes.len();
         self.largest_batch = self.largest_batch.max(self.call.batch().text().len());
         self.call.clear_batch();
@@ -149,7 +176,7 @@ impl Victim {
                 return self;
             }
         }
-        self.call.end(0.0);
+        self.call.end(0, &mut self.shared, now(0.0));
         self.call.clear_batch();
         self
     }
@@ -402,8 +429,10 @@ fn as_deep_as_can_be_read_passes_untouched() {
     let depth = MAX_DEPTH - 1;
     let chunk = format!("{{\"choices\":[],\"x\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
     let mut victim = Victim::chat(Want::Chunks);
-    assert_eq!(victim.call.feed(format!("data: {chunk}\n\n").as_bytes(), 0.0), Progress::More);
-    assert_eq!(victim.call.batch().text(), chunk.as_bytes());
+    // The consumer reads from the first word on.
+    victim.feed(delta(r#""content":"a""#).as_bytes());
+    assert_eq!(victim.feed_at(format!("data: {chunk}\n\n").as_bytes(), 0.0), Progress::More);
+    assert!(victim.call.batch().text() == chunk.as_bytes());
 }
 
 #[test]
@@ -427,10 +456,10 @@ fn a_refusal_of_any_depth_and_shape_is_told_in_few_words() {
         for status in [400, 503] {
             let mut victim = Victim::new(Task::Chat, true, Limits::default());
             let head = Head { status, ..Head::default() };
-            let reading = victim.call.on_head(head, &mut victim.shared, now(0.0));
+            let reading = victim.on_head(head);
             let BodyReading::Whole(limit) = reading else { panic!("{reading:?}") };
-            victim.call.on_body(&body.as_bytes()[..body.len().min(limit)], &mut victim.shared, now(0.0));
-            assert!(matches!(victim.call.step(&mut victim.shared, now(0.0)), Step::Settled));
+            victim.call.on_body(0, &body.as_bytes()[..body.len().min(limit)], &mut victim.shared, now(0.0));
+            assert!(matches!(victim.step(), Step::Over));
             let expected = if status == 400 { "Input refused" } else { "Server refused" };
             assert_eq!(victim.ending(), expected);
             let facts = victim.call.error();
@@ -454,23 +483,22 @@ fn comments_and_blank_lines_without_end_take_no_memory_and_are_no_answer() {
         "data: {}\n\n",
         "unknown: x\n",
     ] {
-        let mut victim =
-            Victim::new(Task::Chat, true, Limits { first_token: 500.0, stall: 500.0, total: 900.0 });
+        let mut victim = Victim::new(Task::Chat, true, limits(500.0, 500.0, 900.0));
         let head = Head { status: 200, ..Head::default() };
-        victim.call.on_head(head, &mut victim.shared, now(0.0));
+        victim.on_head(head);
         victim.call.want(Want::Events);
         let piece = piece.repeat(PIECE / piece.len());
         assert_eq!(victim.feed(piece.as_bytes()), Progress::More);
         let ((), peak) = peak_of(|| {
             let before = held();
             for time in 1..50 {
-                assert_eq!(victim.call.feed(piece.as_bytes(), f64::from(time) * 10.0), Progress::More);
+                assert_eq!(victim.feed_at(piece.as_bytes(), f64::from(time) * 10.0), Progress::More);
                 victim.call.clear_batch();
             }
             assert!(held() - before < 4_096, "{} bytes are kept", held() - before);
         });
         assert_eq!(peak, 0);
-        victim.call.look(500.0);
+        victim.look(500.0);
         assert_eq!(victim.ending(), "Timeout first_token", "{:?}", &piece[..12]);
     }
 }
@@ -490,7 +518,7 @@ fn blanks_before_a_whole_answer_are_only_blanks() {
 
 #[test]
 fn a_body_that_trickles_ends_by_a_deadline() {
-    let limits = Limits { first_token: 60_000.0, stall: 120_000.0, total: 600_000.0 };
+    let limits = limits(60_000.0, 120_000.0, 600_000.0);
     let text = delta(r#""content":"a""#);
     let cases: &[(&str, bool, &str, &str, &str)] = &[
         (
@@ -515,8 +543,8 @@ fn a_body_that_trickles_ends_by_a_deadline() {
     ];
     for (name, streamed, start, piece, expected) in cases {
         let mut victim = Victim::new(Task::Chat, *streamed, limits);
-        victim.call.look(0.0);
-        victim.call.on_head(Head { status: 200, ..Head::default() }, &mut victim.shared, now(0.0));
+        victim.look(0.0);
+        victim.on_head(Head { status: 200, ..Head::default() });
         victim.call.want(Want::Text);
         victim.feed(start.as_bytes());
         let bytes = piece.as_bytes();
@@ -524,10 +552,10 @@ fn a_body_that_trickles_ends_by_a_deadline() {
         for second in 0..1_000 {
             // One byte each second; the timer looks each second too.
             let time = f64::from(second) * 1_000.0;
-            if victim.call.look(time).is_none() {
+            if victim.look(time).is_none() {
                 break;
             }
-            victim.call.feed(&bytes[at..=at], time);
+            victim.feed_at(&bytes[at..=at], time);
             victim.call.clear_batch();
             at = (at + 1) % bytes.len();
         }
@@ -538,7 +566,7 @@ fn a_body_that_trickles_ends_by_a_deadline() {
 #[test]
 fn a_deadline_that_has_passed_is_noticed_although_the_timer_never_gets_its_turn() {
     // A body whose bytes are there before anybody asks keeps JavaScript busy: no timer runs.
-    let limits = Limits { first_token: 60_000.0, stall: 120_000.0, total: 600_000.0 };
+    let limits = limits(60_000.0, 120_000.0, 600_000.0);
     let text = delta(r#""content":"a""#);
     for (piece, expected) in [
         (text.as_str(), "Timeout total"),
@@ -547,15 +575,15 @@ fn a_deadline_that_has_passed_is_noticed_although_the_timer_never_gets_its_turn(
         ("", "Timeout first_token"),
     ] {
         let mut victim = Victim::new(Task::Chat, true, limits);
-        victim.call.look(0.0);
-        victim.call.on_head(Head { status: 200, ..Head::default() }, &mut victim.shared, now(0.0));
+        victim.look(0.0);
+        victim.on_head(Head { status: 200, ..Head::default() });
         victim.call.want(Want::Text);
         for second in 0..700 {
             let time = f64::from(second) * 1_000.0;
-            let progress = victim.call.feed(piece.as_bytes(), time);
+            let progress = victim.feed_at(piece.as_bytes(), time);
             victim.call.clear_batch();
             if progress == Progress::More && victim.call.takes_look() {
-                victim.call.look(time);
+                victim.look(time);
             }
             if victim.call.is_settled() {
                 break;
@@ -641,7 +669,7 @@ fn numbers_of_any_size_break_nothing() {
             "{{\"id\":{number},\"created\":{number},\"x\":{number},\"choices\":[{{\"index\":0,\"seed\":{number},\"delta\":{{\"content\":\"a\",\"tool_calls\":[{{\"index\":{number},\"function\":{{\"name\":\"f\",\"arguments\":{{\"n\":{number}}}}}}}]}}}}],\"usage\":{{\"total_tokens\":{number}}}}}"
         );
         let mut victim = Victim::chat(Want::Chunks);
-        assert_eq!(victim.call.feed(format!("data: {chunk}\n\n").as_bytes(), 0.0), Progress::More);
+        assert_eq!(victim.feed_at(format!("data: {chunk}\n\n").as_bytes(), 0.0), Progress::More);
         assert_eq!(victim.call.batch().text(), chunk.as_bytes(), "to the letter");
         assert_eq!(victim.feed(FINISH), Progress::Complete);
         let result = String::from_utf8(victim.call.result()).expect("UTF-8");
@@ -667,8 +695,10 @@ fn numbers_of_any_size_break_nothing() {
     for n in ["0", "-1", "1e400", digits.as_str(), "null", "\"2\"", "[]"] {
         let request = format!(r#"{{"model":"m","messages":[],"n":{n}}}"#).into_bytes();
         let settings = Settings { endpoint_url: "https://h".to_owned(), ..Settings::default() };
-        let mut call = Call::new(Task::Chat, true, settings, request, None, false, now(0.0)).expect("a call");
-        let Step::Send(request) = call.step(&mut Shared::default(), now(0.0)) else { panic!("nothing sent") };
+        let shared = &mut Shared::default();
+        let call = Call::new(Task::Chat, true, settings, request, None, false, shared, now(0.0));
+        let step = call.expect("a call").step(0, shared, now(0.0));
+        let Step::Send(request) = step else { panic!("nothing sent") };
         let sent = String::from_utf8(request.body.expect("a body")).expect("UTF-8");
         assert!(sent.contains(&format!("\"n\":{n}")), "to the letter");
     }
@@ -719,12 +749,12 @@ fn halves_of_characters_in_every_place_become_replacement_characters() {
         );
         for want in WANTS {
             let mut victim = Victim::chat(want);
-            assert_eq!(victim.call.feed(format!("data: {chunk}\n\n").as_bytes(), 0.0), Progress::More);
+            assert_eq!(victim.feed_at(format!("data: {chunk}\n\n").as_bytes(), 0.0), Progress::More);
             if want == Want::Chunks {
                 assert_eq!(victim.call.batch().text(), chunk.as_bytes(), "JavaScript can hold halves");
             }
             victim.call.clear_batch();
-            victim.call.feed(b"data: [DONE]\n\n", 0.0);
+            victim.feed_at(b"data: [DONE]\n\n", 0.0);
             let batch = victim.call.batch();
             assert!(std::str::from_utf8(batch.text()).is_ok());
             let choice = victim.choice();

@@ -13,6 +13,7 @@ mod partial;
 mod plan;
 mod problem;
 mod rate_limit;
+mod resilience;
 mod sse;
 mod think;
 mod url;

@@ -9,6 +9,7 @@ use hf_inference_wasm::core::ports::Now;
 use hf_inference_wasm::core::provider::body::Members;
 use hf_inference_wasm::core::provider::mapping::{Cache, Offer, read};
 use hf_inference_wasm::core::provider::table::PROVIDERS;
+use hf_inference_wasm::core::resilience::retry::Policy;
 use hf_inference_wasm::core::secret::Secret;
 
 use crate::value;
@@ -190,7 +191,7 @@ fn what_stands_behind_the_models_name_in_a_chat_is_the_routers_to_read() {
         let target = targets(Task::Chat, &settings, HF, None).remove(0);
         assert_eq!(target.url, "https://router.huggingface.co/v1/chat/completions");
         let members = Members::read(br#"{"model":"ignored","messages":[]}"#).expect("an object");
-        let body = request(&settings, &target, &members, true, None).body.expect("a body");
+        let body = request(&settings, &target, &members, true, None, 0).body.expect("a body");
         let start = format!(r#"{{"model":"{name}","stream":true,"#);
         assert!(body.starts_with(start.as_bytes()), "{}", String::from_utf8_lossy(&body));
     }
@@ -387,7 +388,7 @@ fn sent_to(service: &Service, task: Task, token: &str) -> HttpRequest {
     let body =
         br#"{"messages":[],"inputs":"i","parameters":{"store":false,"top_k":5},"store":true,"zebra":1.0}"#;
     let members = Members::read(body).expect("an object");
-    request(&settings, &target, &members, true, Secret::new(token).as_ref())
+    request(&settings, &target, &members, true, Secret::new(token).as_ref(), 0)
 }
 
 fn headers_of(service: &Service) -> Vec<(String, String)> {
@@ -809,14 +810,16 @@ fn now(monotonic: f64) -> Now {
 /// A chat with groq at a time of the virtual clock.
 fn chat_call(token: &str, time: f64) -> Call {
     let body = br#"{"model":"a/b","messages":[]}"#.to_vec();
-    let settings = Settings { provider: "groq".to_owned(), ..Settings::default() };
-    Call::new(Task::Chat, false, settings, body, Secret::new(token), false, now(time))
+    let retry = Policy { limit: 0, ..Policy::default() };
+    let settings = Settings { provider: "groq".to_owned(), retry, ..Settings::default() };
+    let token = Secret::new(token);
+    Call::new(Task::Chat, false, settings, body, token, false, &mut Shared::default(), now(time))
         .expect("a good request")
 }
 
 /// Where the call's first request goes.
 fn first_url(call: &mut Call, shared: &mut Shared, time: f64) -> String {
-    match call.step(shared, now(time)) {
+    match call.step(0, shared, now(time)) {
         Step::Send(request) => request.url,
         other => panic!("nothing sent but {other:?}"),
     }
@@ -827,10 +830,10 @@ fn after_lookup(status: u16, content_type: &str, body: &[u8]) -> (String, String
     let (mut call, mut shared) = (chat_call(HF, 0.0), Shared::default());
     assert!(first_url(&mut call, &mut shared, 0.0).starts_with("https://huggingface.co/api/models/a/b"));
     let head = Head { status, content_type: content_type.to_owned(), ..Head::default() };
-    assert!(matches!(call.on_head(head, &mut shared, now(1.0)), Reading::Whole(_)));
-    call.on_body(body, &mut shared, now(2.0));
-    let step = call.step(&mut shared, now(2.0));
-    assert!(matches!(step, Step::Settled), "{status} {:?}: {step:?}", String::from_utf8_lossy(body));
+    assert!(matches!(call.on_head(0, head, &mut shared, now(1.0)), Reading::Whole(_)));
+    call.on_body(0, body, &mut shared, now(2.0));
+    let step = call.step(0, &mut shared, now(2.0));
+    assert!(matches!(step, Step::Over), "{status} {:?}: {step:?}", String::from_utf8_lossy(body));
     let error = value(&call.error());
     let word = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
     (word("kind"), word("reason"), word("message"))
@@ -903,8 +906,8 @@ fn a_lookup_serves_the_calls_of_its_token_for_ten_minutes() {
     let mapping = br#"{"inferenceProviderMapping":[{"provider":"groq","providerId":"g","status":"live","task":"conversational"}]}"#;
     let (mut call, mut shared) = (chat_call(HF, 0.0), Shared::default());
     first_url(&mut call, &mut shared, 0.0);
-    call.on_head(Head { status: 200, ..Head::default() }, &mut shared, now(40.0));
-    call.on_body(mapping, &mut shared, now(50.0));
+    call.on_head(0, Head { status: 200, ..Head::default() }, &mut shared, now(40.0));
+    call.on_body(0, mapping, &mut shared, now(50.0));
     let asks = |token: &str, shared: &mut Shared, time: f64| {
         first_url(&mut chat_call(token, time), shared, time).contains("/api/models/")
     };
@@ -993,7 +996,7 @@ fn no_hugging_face_token_goes_to_a_providers_own_host() {
                 for target in targets {
                     let secret = Secret::new(token);
                     let members = Members::read(body.as_bytes()).expect("an object");
-                    let request = request(&settings, &target, &members, true, secret.as_ref());
+                    let request = request(&settings, &target, &members, true, secret.as_ref(), 0);
                     let to_router = request.url.starts_with("https://router.huggingface.co/");
                     let own_host = request.url.starts_with(&format!("{}/", entry.base));
                     assert_eq!(request.credential.expect("a token").expose(), token);
@@ -1016,7 +1019,7 @@ fn sent(settings: &Settings, token: &str) -> HttpRequest {
         PROVIDERS.iter().map(|entry| offer(entry.name, "x", "live", "conversational")).collect::<Vec<_>>();
     let target = targets(Task::Chat, settings, token, Some(&offers)).remove(0);
     let members = Members::read(br#"{"messages":[],"store":true}"#).expect("an object");
-    request(settings, &target, &members, false, Secret::new(token).as_ref())
+    request(settings, &target, &members, false, Secret::new(token).as_ref(), 0)
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use hf_inference_wasm::core::provider::table::{PROVIDERS, ROUTER, find};
 use hf_inference_wasm::core::provider::url::{
-    chat, completions, generate, is_model_id, is_openai_route, is_tgi_route, is_usable, mapping,
-    provider_route, root, routed, shown,
+    chat, completions, generate, is_hugging_face, is_model_id, is_openai_route, is_tgi_route, is_usable,
+    mapping, provider_route, root, routed, shown,
 };
 
 #[test]
@@ -290,4 +290,11 @@ fn a_url_is_shown_without_its_query() {
     assert_eq!(shown("https://h/v1?key=secret"), "https://h/v1");
     assert_eq!(shown("https://h/v1#key=secret"), "https://h/v1");
     assert_eq!(shown("https://h/v1"), "https://h/v1");
+}
+
+#[test]
+fn a_backslash_makes_no_host_of_what_is_none() {
+    // Browsers read it as a slash, so the token for the second host would go to the first.
+    assert!(!is_usable("https://evil.example\\.huggingface.co/v1", true));
+    assert!(!is_hugging_face("https://evil.example\\.huggingface.co/v1"));
 }

@@ -82,10 +82,13 @@ pub fn verdict(leg: &Leg, error: &Error, deadline: Milliseconds, shared: &mut Sh
     }
     let hint = error.retry_at.map(|at| (at - now.unix).max(0.0));
     let late = |delay: Milliseconds| now.monotonic + delay >= deadline;
-    if matches!(error.status, Some(502 | 503)) && error.reason == "refused" {
+    let patience = wake_timeout(leg);
+    if matches!(error.status, Some(502 | 503)) && error.reason == "refused" && patience > 0.0 {
         let since = leg.waking_since.unwrap_or(now.monotonic);
-        let delay = hint.unwrap_or(1_000.0 + 4_000.0 * shared.random.unit());
-        if now.monotonic + delay <= since + wake_timeout(leg) && !late(delay) {
+        // Nothing caps how often it is asked whether it is up, so never without a pause.
+        let pause = 1_000.0 + 4_000.0 * shared.random.unit();
+        let delay = hint.unwrap_or(0.0).max(pause);
+        if now.monotonic + delay <= since + patience && !late(delay) {
             return Verdict::Wake(delay);
         }
     }

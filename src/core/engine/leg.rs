@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::attempt::Head;
 use super::plan::Target;
-use super::settings::Settings;
+use super::settings::{MidStream, Settings};
 use super::stream::Stream;
 use crate::core::error::Error;
 use crate::core::ports::Milliseconds;
@@ -95,6 +95,9 @@ pub struct Leg {
     pub sent: Option<Milliseconds>,
     /// It races the first leg.
     pub hedge: bool,
+    /// Its answer broke off after some of it was shown, and this is to be done once another attempt is sure
+    /// to come.
+    pub broken: Option<MidStream>,
 }
 
 impl Leg {

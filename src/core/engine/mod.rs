@@ -36,6 +36,7 @@ use super::resilience::lane::{Admission, Applicant};
 use super::resilience::watchdog::{self, Look, Watchdog};
 use super::secret::Secret;
 use super::wire::batch::{Batch, Mark, Want};
+use super::wire::chat::MAX_ANSWER_BYTES;
 use super::wire::json::{self, ObjectWriter};
 
 /// The tokens of an answer whose length nobody knows, for the caller's limit on tokens.
@@ -181,6 +182,7 @@ impl Call {
             attempt: None,
             sent: None,
             hedge: false,
+            broken: None,
         };
         Ok(Call {
             task,
@@ -410,7 +412,10 @@ impl Call {
             (Some(true), Verdict::Next | Verdict::Fail)
                 if own.retries < own.settings.retry.limit && shared.budget.withdraw(now.monotonic) =>
             {
-                Verdict::Retry(own.settings.retry.backoff(own.retries, &mut shared.random))
+                // Also the caller's yes sends nothing earlier than the service asks.
+                let hint = error.retry_at.map(|at| (at - now.unix).max(0.0));
+                let policy = &own.settings.retry;
+                Verdict::Retry(hint.unwrap_or_else(|| policy.backoff(own.retries, &mut shared.random)))
             }
             _ => planned,
         };
@@ -422,7 +427,8 @@ impl Call {
         let Some(own) = self.legs.get_mut(leg).filter(|_| !self.settled) else { return Reading::Discard };
         match &own.phase {
             Phase::Lookup(_) | Phase::Catalogue(_) => {
-                own.head = head;
+                // Who failed is still to be known when the router has told who else there is.
+                own.head = Head { provider: std::mem::take(&mut own.head.provider), ..head };
                 Reading::Whole(attempt::MAX_MAPPING_BYTES)
             }
             Phase::Out => {
@@ -504,10 +510,10 @@ impl Call {
                 let error = attempt::refusal(&own.head, body, now);
                 // Only an endpoint whose protocol is not known has several routes.
                 if matches!(own.head.status, 404 | 405) && own.at + 1 < own.targets.len() {
-                    own.at += 1;
                     own.unknown_route.get_or_insert(error);
                     self.leave(leg, "unknown_route", breaker::Outcome::Neutral, shared, now);
                     if let Some(own) = self.legs.get_mut(leg) {
+                        own.at += 1;
                         own.phase = Phase::Admit;
                     }
                     return;
@@ -571,7 +577,11 @@ impl Call {
         let leads = self.leader == Some(leg);
         let Some(own) = self.reading(leg) else { return self.progress() };
         let pieces = own.0.pieces();
-        let outcome = own.0.feed(bytes, own.1);
+        let mut outcome = own.0.feed(bytes, own.1);
+        // Nobody takes it before the leg has the lead.
+        if !leads && outcome == Outcome::More && own.1.text().len() > MAX_ANSWER_BYTES {
+            outcome = Outcome::Failed(Error::boxed(Kind::ResponseTooLarge, "answer"));
+        }
         let nothing = outcome == Outcome::More && pieces == own.0.pieces();
         // A body whose pieces are always ready leaves the timer no turn.
         self.rearm |= self.legs.get(leg).is_some_and(|own| own.watchdog.is_due(now.monotonic));
@@ -757,7 +767,10 @@ impl Call {
         }
         self.leave(leg, error.reason, counts, shared, now);
         if mid_stream && !matches!(verdict, Verdict::Fail) {
-            self.resume(leg, mode);
+            self.leader = None;
+            if let Some(own) = self.legs.get_mut(leg) {
+                own.broken = Some(mode);
+            }
         }
         if let Some(number) = number {
             let (word, delay) = match (verdict, mode) {
@@ -771,7 +784,13 @@ impl Call {
             self.trace.judged(number, word, delay);
         }
         match self.legs.get_mut(leg) {
-            Some(own) if own.settings.asks_before_retry && number.is_some() && !own.hedge => {
+            // What was half shown is sent again only where `midStream` says so.
+            Some(own)
+                if own.settings.asks_before_retry
+                    && number.is_some()
+                    && !own.hedge
+                    && (!mid_stream || mode != MidStream::Fail) =>
+            {
                 own.phase = Phase::Consult(error, verdict);
             }
             _ => self.execute(leg, verdict, error, shared, now),
@@ -798,10 +817,10 @@ impl Call {
         }
     }
 
-    /// Makes the leg ready for another attempt after a part was shown.
-    fn resume(&mut self, leg: usize, mode: MidStream) {
-        self.leader = None;
+    /// Makes the leg ready for another attempt, now that it is sure to come, if a part was shown.
+    fn resume(&mut self, leg: usize) {
         let Some(own) = self.legs.get_mut(leg) else { return };
+        let Some(mode) = own.broken.take() else { return };
         if mode == MidStream::Continue {
             let text = own.stream.answer.text().to_vec();
             self.continued =
@@ -816,6 +835,7 @@ impl Call {
     fn execute(&mut self, leg: usize, verdict: Verdict, error: Box<Error>, shared: &mut Shared, now: Now) {
         match verdict {
             Verdict::Retry(delay) | Verdict::Wake(delay) => {
+                self.resume(leg);
                 let Some(own) = self.legs.get_mut(leg) else { return };
                 let wakes = matches!(verdict, Verdict::Wake(_));
                 if wakes {
@@ -865,6 +885,7 @@ impl Call {
         }
         let from = own.target().map(|target| (target.provider.clone(), target.model.clone()));
         let candidate = own.candidate + 1;
+        self.resume(leg);
         if let Some(own) = self.legs.get_mut(leg) {
             own.candidate = candidate;
             own.retries = 0;
@@ -911,7 +932,9 @@ impl Call {
                     settings.provider.clone_from(&fallback.provider);
                     settings.endpoint_url.clear();
                 }
-                let stays = settings.endpoint_url == base.endpoint_url && settings.provider == base.provider;
+                // Behind what stands in for the router, every provider has the same host.
+                let stays = settings.endpoint_url == base.endpoint_url
+                    && (settings.provider == base.provider || !settings.base_url.is_empty());
                 if !stays {
                     // A gateway's own key stays with the gateway.
                     settings.headers.retain(|(name, _)| !plan::is_confidential(name));
@@ -952,7 +975,8 @@ impl Call {
                 members.get("response_format").is_some_and(|format| format != br#"{"type":"text"}"#)
             }),
         };
-        let tried = [own.head.provider.as_str(), own.settings.provider.as_str()];
+        let (model, suffix) = plan::split_suffix(&self.settings.model);
+        let tried = [&own.head.provider, own.settings.provider.as_str(), suffix.unwrap_or_default()];
         let mut terms: Vec<Terms> = terms
             .into_iter()
             .filter(|terms| terms.serve(&needs) && !tried.contains(&terms.provider.as_str()))
@@ -962,7 +986,6 @@ impl Call {
             Some(Order::Latency) => terms.latency.unwrap_or(f64::INFINITY),
             _ => -terms.throughput.unwrap_or(0.0),
         };
-        let (model, _) = plan::split_suffix(&self.settings.model);
         // One after the other the best of the rest: the standard library's sort would be 2 KB for a dozen.
         while let Some(best) = (0..terms.len()).reduce(|best, next| {
             let worth = |at: usize| terms.get(at).map_or(f64::INFINITY, worth);
@@ -1011,7 +1034,9 @@ impl Call {
         for leg in 0..self.legs.len() {
             self.leave(leg, "over", breaker::Outcome::Neutral, shared, now);
         }
-        let last = self.legs.iter().rev().find_map(|leg| leg.target().map(|target| (leg, target)));
+        let mut legs =
+            told.into_iter().chain((0..self.legs.len()).rev()).filter_map(|leg| self.legs.get(leg));
+        let last = legs.find_map(|leg| leg.target().map(|target| (leg, target)));
         if let Some((leg, target)) = last {
             self.place = Some((target.provider.clone(), target.url.clone()));
             if self.answerer.provider.is_empty() {
@@ -1136,7 +1161,12 @@ impl Call {
     /// Begins another leg if it is time for one. Returns when it will be.
     fn hedge(&mut self, shared: &mut Shared, now: Now) -> Milliseconds {
         let Some((after, most)) = self.settings.hedge else { return f64::INFINITY };
-        if self.leader.is_some() || !self.streamed || self.legs.len() > most as usize {
+        // Only the leg that was read knows what the continuation of an answer is behind.
+        if self.leader.is_some()
+            || self.continued.is_some()
+            || !self.streamed
+            || self.legs.len() > most as usize
+        {
             return f64::INFINITY;
         }
         let Some(last) = self.legs.last().filter(|last| last.is_alive()) else { return f64::INFINITY };
@@ -1170,6 +1200,7 @@ impl Call {
             attempt: None,
             sent: None,
             hedge: true,
+            broken: None,
         };
         self.legs.push(leg);
         let number = self.legs.len() - 1;

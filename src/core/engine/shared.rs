@@ -127,15 +127,18 @@ impl Shared {
     pub fn restore(&mut self, snapshot: &[u8], now: Now) -> Option<()> {
         (json::member(snapshot, "version").and_then(json::as_number) == Some(VERSION as f64)).then_some(())?;
         let mut json = Reader::new(json::member(snapshot, "breakers")?);
+        let mut breakers = Vec::new();
         json.array().ok()?;
         while json.element().ok()? {
             let entry = json.skip().ok()?;
             let target = json::member(entry, "target").and_then(json::as_text)?.to_text();
             let number = |name| json::member(entry, name).and_then(json::as_number);
-            // A clock that was wrong, then or now, must not close a target off for ever.
-            let left = (number("until")? - now.unix).min(number("cooldown")?).max(0.0);
-            let restored = Breaker::restored(now.monotonic + left, number("cooldown")?);
-            *self.breaker(&target) = restored;
+            let left = number("until")? - now.unix;
+            breakers.push((target, Breaker::restored(left, number("cooldown")?, now.monotonic)));
+        }
+        // All or nothing.
+        for (target, breaker) in breakers {
+            *self.breaker(&target) = breaker;
         }
         Some(())
     }

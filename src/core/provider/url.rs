@@ -43,7 +43,8 @@ fn join(base: &str, route: &str, query: &str) -> String {
 /// Whether a URL can be fetched: absolute `http(s)`, no blanks, no credentials in it. A path (`/api`)
 /// will do where the page's own address completes it.
 pub fn is_usable(url: &str, in_page: bool) -> bool {
-    if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+    // Browsers read a backslash as a slash: what looks like a host before it may be none.
+    if url.bytes().any(|byte| byte <= b' ' || matches!(byte, 0x7f | b'\\')) {
         return false;
     }
     if url.starts_with('/') && !url.starts_with("//") {
@@ -158,20 +159,21 @@ pub fn catalogue(router: &str, model: &str) -> String {
     join(without_version(base), &route, "")
 }
 
-/// The scheme, host and port of a URL.
+/// The scheme, host and port of a URL; empty for a path.
 pub fn origin(url: &str) -> &str {
     let (scheme, rest) = cut(url, |byte| byte == b'/');
-    let host =
-        rest.strip_prefix("//").map_or("", |rest| cut(rest, |byte| matches!(byte, b'/' | b'?' | b'#')).0);
+    let Some(rest) = rest.strip_prefix("//") else { return "" };
+    // Where a browser ends the host, too: it takes a backslash for a slash.
+    let (host, _) = cut(rest, |byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
     url.get(..scheme.len() + 2 + host.len()).unwrap_or(url)
 }
 
 /// Whether a URL is one of Hugging Face's own, to which its tokens may go.
 pub fn is_hugging_face(url: &str) -> bool {
-    let origin = origin(url);
-    ["huggingface.co", "huggingface.cloud"].iter().any(|host| {
-        origin.strip_suffix(host).is_some_and(|front| front == "https://" || front.ends_with('.'))
-    })
+    let Some(host) = origin(url).strip_prefix("https://") else { return false };
+    ["huggingface.co", "huggingface.cloud"]
+        .iter()
+        .any(|own| host.strip_suffix(own).is_some_and(|front| front.is_empty() || front.ends_with('.')))
 }
 
 /// A URL as it may be shown and logged: without its query, where a key could be.

@@ -85,9 +85,11 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// A breaker as it was saved: open until a moment, after a cooldown of so long.
-    pub fn restored(until: Milliseconds, cooldown: Milliseconds) -> Breaker {
+    /// A breaker as it was saved: open for so long still, of a cooldown of so long. A clock that was wrong,
+    /// then or now, does not close a target off for longer than that.
+    pub fn restored(left: Milliseconds, cooldown: Milliseconds, now: Milliseconds) -> Breaker {
         let cooldown = cooldown.clamp(COOLDOWN.0, COOLDOWN.1);
+        let until = now + left.min(cooldown).max(0.0);
         Breaker { state: State::Open { until }, cooldown, ..Breaker::default() }
     }
 

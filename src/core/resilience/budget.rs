@@ -37,7 +37,7 @@ impl Budget {
     /// Asks for one retry.
     pub fn withdraw(&mut self, now: Milliseconds) -> bool {
         let second = second(now);
-        let recent = self.slots.iter().filter(|slot| slot.second + SLOTS as u64 > second);
+        let recent = self.slots.iter().filter(|slot| second.saturating_sub(slot.second) < SLOTS as u64);
         let (calls, retries) =
             recent.fold((0, 0), |(calls, retries), slot| (calls + slot.calls, retries + slot.retries));
         let granted = f64::from(retries + 1) <= RESERVE + SHARE * f64::from(calls);

@@ -147,9 +147,10 @@ impl Lane {
         self.waiting.len()
     }
 
-    /// Until when the gate is closed; the past when it is open.
+    /// Until when the service takes nothing, as it said or as its count tells; the past when it does.
     pub fn gate(&self) -> Milliseconds {
-        self.gate
+        let used_up = self.remaining.is_some_and(|remaining| remaining < 1.0);
+        self.gate.max(if used_up { self.reset } else { 0.0 })
     }
 
     /// The head of an answer has come, with what it tells of the service's own limit.
@@ -188,7 +189,7 @@ impl Lane {
         self.waiting.retain(|waiting| waiting.ticket != ticket);
         self.in_flight.retain(|own| own.ticket != ticket);
         let sent = self.sent.iter_mut().rev().find(|sent| sent.ticket == ticket);
-        if let (Some(sent), Some(tokens)) = (sent, tokens) {
+        if let (Some(sent), Some(tokens)) = (sent, tokens.filter(|tokens| *tokens >= 0.0)) {
             sent.tokens = tokens;
         }
     }
@@ -239,7 +240,7 @@ impl Lane {
         }
         if limits.requests_per_minute > 0.0 && self.sent.len() as f64 + 1.0 > limits.requests_per_minute {
             // The one whose minute must pass first.
-            let over = self.sent.len() - limits.requests_per_minute.max(1.0) as usize;
+            let over = self.sent.len().saturating_sub(limits.requests_per_minute.max(1.0) as usize);
             free = free.max(self.sent.get(over).map_or(now, |sent| sent.at + MINUTE));
         }
         if limits.tokens_per_minute > 0.0 {

@@ -16,6 +16,9 @@ pub fn retry_at(retry_after: &str, retry_after_ms: &str, now: f64) -> Option<f64
     http_date(retry_after.trim_ascii().as_bytes())
 }
 
+/// The longest window of a limit. What is beyond was meant otherwise, in a unit that nobody knows.
+const LONGEST: f64 = 86_400_000.0;
+
 /// What a service says of its own limit, as far as it can be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quota {
@@ -44,6 +47,7 @@ pub fn quota(header: &dyn Fn(&str) -> Option<String>, now: f64) -> Quota {
     for suffix in ["-requests", "-requests-day", "", "-tokens", "-tokens-minute"] {
         let Some(remaining) = number(named("remaining", suffix)) else { continue };
         let reset = named("reset", suffix).and_then(|text| duration(text.trim_ascii().as_bytes(), now));
+        let reset = reset.filter(|reset| *reset <= LONGEST);
         // Of tokens nobody knows how many a request will take: only none at all says something.
         let counts = remaining < 1.0 || !suffix.starts_with("-tokens");
         if counts && found.remaining.is_none_or(|least| remaining < least) {
@@ -59,6 +63,7 @@ pub fn quota(header: &dyn Fn(&str) -> Option<String>, now: f64) -> Quota {
     };
     if parameter(b"r=") == Some(0.0) {
         let reset = parameter(b"t=").map(|seconds| seconds * 1000.0);
+        let reset = reset.filter(|reset| (0.0..=LONGEST).contains(reset));
         found = Quota { limit: None, remaining: Some(0.0), reset };
     }
     found

@@ -1,0 +1,10 @@
+//! The life of calls that do not go well at first: retries, other targets, broken answers, hedges, waking endpoints.
+
+mod fallbacks;
+mod hedging;
+mod mid_stream;
+mod queueing;
+mod retries;
+mod stage;
+mod telling;
+mod waking;
