@@ -1,7 +1,7 @@
 //! Request bodies: the caller's own text, with each target's fields spliced in.
 
 use hf_inference_wasm::core::provider::body::{
-    Members, asks_for_usage, chat, completion, tgi, tgi_only_parameter,
+    Members, asks_for_usage, chat, completion, continued, estimated_tokens, tgi, tgi_only_parameter,
 };
 use hf_inference_wasm::core::provider::table;
 use serde_json::json;
@@ -254,4 +254,77 @@ fn no_member_of_a_completion_is_written_twice() {
         copy.as_object_mut().expect("an object").remove("stream_options");
         assert_eq!(copy, expected, "{request}");
     }
+}
+
+fn with_beginning(request: &str, beginning: &[u8]) -> Option<serde_json::Value> {
+    continued(&members(request), beginning).map(|body| serde_json::from_slice(&body).expect("JSON"))
+}
+
+#[test]
+fn a_chat_is_continued_behind_a_message_of_the_assistant() {
+    for (messages, before) in [
+        ("[]", 0),
+        ("[ ]", 0),
+        (r#"[{"role":"user","content":"]"}]"#, 1),
+        ("[ {\"role\":\"user\"} ,\n{\"role\":\"assistant\"} \n]", 2),
+    ] {
+        let request = format!(r#"{{"model":"m","messages":{messages},"seed":9313781139405380000}}"#);
+        let body = with_beginning(&request, "sa\"id\n\u{1} é😀".as_bytes()).expect("a body");
+        let list = body["messages"].as_array().expect("messages");
+        assert_eq!(list.len(), before + 1, "{messages}");
+        let message = serde_json::json!({ "role": "assistant", "content": "sa\"id\n\u{1} é😀" });
+        assert_eq!(list.last(), Some(&message));
+        assert_eq!(body["model"], "m");
+    }
+    let whole =
+        continued(&members(r#"{"messages":[{"a" : 1.0}],"seed":9313781139405380000,"x":null}"#), b"b");
+    assert_eq!(
+        text(whole.expect("a body")),
+        r#"{"messages":[{"a" : 1.0},{"role":"assistant","content":"b"}],"seed":9313781139405380000,"x":null}"#
+    );
+}
+
+#[test]
+fn a_completion_is_continued_by_more_of_its_prompt() {
+    for (inputs, whole) in [
+        (r#""""#, "b\"\\"),
+        (r#""a""#, "ab\"\\"),
+        (r#""a\\""#, "a\\b\"\\"),
+        (r#""a\"""#, "a\"b\"\\"),
+        (r#""\u00e9""#, "éb\"\\"),
+    ] {
+        let request = format!(r#"{{"inputs":{inputs},"parameters":{{"seed":1}}}}"#);
+        let body = with_beginning(&request, b"b\"\\").expect("a body");
+        assert_eq!((&body["inputs"], &body["parameters"]["seed"]), (&whole.into(), &1.into()), "{inputs}");
+    }
+}
+
+#[test]
+fn what_has_no_place_for_a_beginning_is_not_continued() {
+    for request in
+        ["{}", r#"{"messages":"x"}"#, r#"{"messages":null}"#, r#"{"inputs":["a"]}"#, r#"{"inputs":5}"#]
+    {
+        assert_eq!(with_beginning(request, b"a"), None, "{request}");
+    }
+}
+
+#[test]
+fn ill_formed_text_makes_no_ill_formed_request() {
+    for beginning in [&b"\xff"[..], b"a\xc3", b"\xed\xa0\x80"] {
+        for request in [r#"{"messages":[]}"#, r#"{"inputs":"a"}"#] {
+            let body = continued(&members(request), beginning).expect("a body");
+            assert!(Members::read(&body).is_some(), "{beginning:?}");
+        }
+    }
+}
+
+#[test]
+fn tokens_are_guessed_at_four_bytes_each() {
+    let tokens = |request: &str| estimated_tokens(&members(request));
+    assert_eq!(tokens("{}"), 0.0);
+    assert_eq!(tokens(r#"{"messages":[]}"#), 1.0);
+    assert_eq!(tokens(r#"{"inputs":"123456"}"#), 2.0);
+    assert_eq!(tokens(r#"{"inputs":"1234567"}"#), 3.0);
+    assert_eq!(tokens(&format!(r#"{{"inputs":"{}","max_tokens":9}}"#, "a".repeat(3_998))), 1_000.0);
+    assert_eq!(tokens(r#"{"messages":null,"inputs":"12"}"#), 1.0);
 }

@@ -169,6 +169,12 @@ impl Victim {
         self
     }
 
+    /// Feeds `piece` again and again until the call ends or this many bytes have come.
+    fn flood_until(mut self, piece: &[u8], limit: usize) -> Victim {
+        while self.taken < limit && self.feed(piece) == Progress::More {}
+        self
+    }
+
     /// Feeds a whole body in pieces as the network would, and ends it.
     fn read(mut self, body: &[u8]) -> Victim {
         for piece in body.chunks(PIECE) {
@@ -500,6 +506,19 @@ fn comments_and_blank_lines_without_end_take_no_memory_and_are_no_answer() {
         assert_eq!(peak, 0);
         victim.look(500.0);
         assert_eq!(victim.ending(), "Timeout first_token", "{:?}", &piece[..12]);
+    }
+}
+
+#[test]
+fn chunks_without_a_word_do_not_pile_up_before_the_first() {
+    // Until a leg of the call leads, its consumer takes nothing.
+    let piece = format!("data: {{\"choices\":[],\"x\":\"{}\"}}\n\n", "a".repeat(60_000));
+    for want in WANTS {
+        let (mut victim, peak) = peak_of(|| Victim::chat(want).flood_until(piece.as_bytes(), 200 * MIB));
+        assert!(peak < 200, "{want:?} holds {peak} MiB");
+        if want == Want::Chunks {
+            assert_eq!(victim.ending(), "ResponseTooLarge answer");
+        }
     }
 }
 

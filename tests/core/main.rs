@@ -1,7 +1,10 @@
 //! The rules of the core, run natively: no network, no clock, no sleep.
 
 mod body;
+mod breaker;
+mod budget;
 mod call;
+mod catalogue;
 mod chat;
 #[path = "../common/mod.rs"]
 mod common;
@@ -9,11 +12,15 @@ mod fixtures;
 mod generation;
 mod hostile;
 mod json;
+mod lane;
 mod partial;
 mod plan;
 mod problem;
 mod rate_limit;
 mod resilience;
+mod retry;
+mod seam;
+mod snapshot;
 mod sse;
 mod think;
 mod url;

@@ -2,8 +2,8 @@
 
 use hf_inference_wasm::core::provider::table::{PROVIDERS, ROUTER, find};
 use hf_inference_wasm::core::provider::url::{
-    chat, completions, generate, is_hugging_face, is_model_id, is_openai_route, is_tgi_route, is_usable,
-    mapping, provider_route, root, routed, shown,
+    catalogue, chat, completions, generate, is_hugging_face, is_model_id, is_openai_route, is_tgi_route,
+    is_usable, mapping, origin, provider_route, root, routed, shown,
 };
 
 #[test]
@@ -297,4 +297,73 @@ fn a_backslash_makes_no_host_of_what_is_none() {
     // Browsers read it as a slash, so the token for the second host would go to the first.
     assert!(!is_usable("https://evil.example\\.huggingface.co/v1", true));
     assert!(!is_hugging_face("https://evil.example\\.huggingface.co/v1"));
+}
+
+#[test]
+fn an_origin_ends_where_the_host_does() {
+    for (url, expected) in [
+        ("https://h", "https://h"),
+        ("https://h/", "https://h"),
+        ("https://h:8443/v1?x=/", "https://h:8443"),
+        ("https://h?x=https://other/", "https://h"),
+        ("https://h#/x", "https://h"),
+        ("http://[::1]:8080/v1", "http://[::1]:8080"),
+        ("https://h\\.huggingface.co/v1", "https://h"),
+        ("https://höst/é", "https://höst"),
+        ("/api/v1", ""),
+        ("/é", ""),
+        ("/", ""),
+        ("", ""),
+        ("h", ""),
+    ] {
+        assert_eq!(origin(url), expected, "{url}");
+    }
+}
+
+#[test]
+fn hugging_faces_own_hosts_are_known_and_no_look_alikes() {
+    for url in [
+        "https://huggingface.co",
+        "https://huggingface.co/api",
+        "https://router.huggingface.co/v1",
+        "https://x.us-east-1.aws.endpoints.huggingface.cloud/v1?x=1",
+        "https://huggingface.cloud#x",
+    ] {
+        assert!(is_hugging_face(url), "{url}");
+    }
+    for url in [
+        "http://huggingface.co",
+        "http://x.endpoints.huggingface.cloud",
+        "ws://x.huggingface.co",
+        "https://nothuggingface.co",
+        "https://huggingface.co.example",
+        "https://huggingface.co:8443",
+        "https://example/huggingface.co",
+        "https://example?.huggingface.co",
+        "https://example#.huggingface.co",
+        "https://example\\.huggingface.co",
+        "https://example/\\.huggingface.co",
+        "https://me@huggingface.co",
+        "https://huggingface.com",
+        "https://hf.co",
+        "//huggingface.co",
+        "/.huggingface.co",
+        "huggingface.co",
+        "",
+    ] {
+        assert!(!is_hugging_face(url), "{url}");
+    }
+}
+
+#[test]
+fn the_catalogue_stands_beside_the_routers_chat_route() {
+    for (router, expected) in [
+        (ROUTER, "https://router.huggingface.co/v1/models/a/b"),
+        ("https://gateway.example", "https://gateway.example/v1/models/a/b"),
+        ("https://gateway.example/v1/", "https://gateway.example/v1/models/a/b"),
+        ("https://gateway.example/hf/v1?key=1", "https://gateway.example/hf/v1/models/a/b"),
+        ("/api", "/api/v1/models/a/b"),
+    ] {
+        assert_eq!(catalogue(router, "a/b"), expected, "{router}");
+    }
 }

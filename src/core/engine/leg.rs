@@ -29,8 +29,9 @@ pub enum Phase {
     Admit,
     /// It waits: for its turn, or before a retry.
     Wait(Milliseconds),
-    /// The caller is asked whether to try again after this failure, and otherwise this happens.
-    Consult(Box<Error>, Verdict),
+    /// The caller is asked whether to try again after this failure of the attempt of this number, and
+    /// otherwise this happens.
+    Consult(Box<Error>, Verdict, usize),
     /// A request is out.
     Out,
     /// The answer's body is read.

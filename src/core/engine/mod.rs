@@ -43,6 +43,8 @@ use super::wire::json::{self, ObjectWriter};
 const USUAL_ANSWER: f64 = 512.0;
 /// After the deadline a call that is still counted has been forgotten by its caller.
 const FORGOTTEN: Milliseconds = 10_000.0;
+/// The longest that a call is counted which has no deadline: its caller may be gone.
+const LONGEST: Milliseconds = 3_600_000.0;
 
 /// What a leg wants done.
 #[derive(Clone, Debug)]
@@ -248,7 +250,7 @@ impl Call {
                         return Step::Wait(*until);
                     }
                 }
-                Phase::Consult(error, _) => {
+                Phase::Consult(error, ..) => {
                     let mut out = Vec::new();
                     write_error(error, &mut out);
                     return Step::Consult(out);
@@ -332,7 +334,7 @@ impl Call {
             ticket: own.ticket,
             priority: settings.priority,
             tokens: self.estimated_prompt + USUAL_ANSWER,
-            deadline: own.watchdog.deadline() + FORGOTTEN,
+            deadline: own.watchdog.deadline().min(now.monotonic + LONGEST) + FORGOTTEN,
         };
         own.lane = Some(key);
         let lane = shared.lane(key, now.monotonic);
@@ -406,7 +408,9 @@ impl Call {
         if !matches!(own.phase, Phase::Consult(..)) {
             return;
         }
-        let Phase::Consult(error, planned) = std::mem::replace(&mut own.phase, Phase::Over) else { return };
+        let Phase::Consult(error, planned, number) = std::mem::replace(&mut own.phase, Phase::Over) else {
+            return;
+        };
         let verdict = match (answer, planned) {
             (Some(false), Verdict::Retry(_) | Verdict::Wake(_)) => Verdict::Next,
             (Some(true), Verdict::Next | Verdict::Fail)
@@ -419,6 +423,7 @@ impl Call {
             }
             _ => planned,
         };
+        self.judged(leg, Some(number), verdict);
         self.execute(leg, verdict, error, shared, now);
     }
 
@@ -554,7 +559,9 @@ impl Call {
             if !first {
                 continue;
             }
-            let leads = self.leader == Some(number);
+            // What broke off after it was shown stays shown.
+            let stays = leg.broken.is_some() || self.continued.is_some() && leg.is_alive();
+            let leads = self.leader == Some(number) || self.leader.is_none() && stays;
             let answerer = leg.answerer();
             let batch = if leads { &mut self.batch } else { &mut leg.batch };
             if leg.head.status == 200 {
@@ -772,28 +779,35 @@ impl Call {
                 own.broken = Some(mode);
             }
         }
-        if let Some(number) = number {
-            let (word, delay) = match (verdict, mode) {
-                (Verdict::Fail, _) => ("fail", None),
-                (Verdict::Next, _) => ("fallback", None),
-                (Verdict::Wake(delay), _) => ("wake", Some(delay)),
-                (Verdict::Retry(delay), MidStream::Fail) => ("retry", Some(delay)),
-                (Verdict::Retry(delay), MidStream::Continue) => ("continue", Some(delay)),
-                (Verdict::Retry(delay), MidStream::Restart) => ("restart", Some(delay)),
-            };
-            self.trace.judged(number, word, delay);
-        }
-        match self.legs.get_mut(leg) {
+        match (self.legs.get_mut(leg), number) {
             // What was half shown is sent again only where `midStream` says so.
-            Some(own)
+            (Some(own), Some(number))
                 if own.settings.asks_before_retry
-                    && number.is_some()
                     && !own.hedge
-                    && (!mid_stream || mode != MidStream::Fail) =>
+                    && (!mid_stream || !matches!(verdict, Verdict::Fail)) =>
             {
-                own.phase = Phase::Consult(error, verdict);
+                own.phase = Phase::Consult(error, verdict, number);
             }
-            _ => self.execute(leg, verdict, error, shared, now),
+            _ => {
+                self.judged(leg, number, verdict);
+                self.execute(leg, verdict, error, shared, now);
+            }
+        }
+    }
+
+    /// Notes what follows from the failure of an attempt.
+    fn judged(&mut self, leg: usize, number: Option<usize>, verdict: Verdict) {
+        let broken = self.legs.get(leg).and_then(|leg| leg.broken);
+        let (word, delay) = match (verdict, broken) {
+            (Verdict::Fail, _) => ("fail", None),
+            (Verdict::Next, _) => ("fallback", None),
+            (Verdict::Wake(delay), _) => ("wake", Some(delay)),
+            (Verdict::Retry(delay), Some(MidStream::Continue)) => ("continue", Some(delay)),
+            (Verdict::Retry(delay), Some(MidStream::Restart)) => ("restart", Some(delay)),
+            (Verdict::Retry(delay), _) => ("retry", Some(delay)),
+        };
+        if let Some(number) = number {
+            self.trace.judged(number, word, delay);
         }
     }
 
@@ -808,7 +822,12 @@ impl Call {
             })
         };
         match self.settings.mid_stream {
-            MidStream::Continue if own.stream.answer.can_continue() && simple() => MidStream::Continue,
+            // Readers of chunks get them as the service sent them, repetitions and all.
+            MidStream::Continue
+                if self.batch.want() != Want::Chunks && own.stream.answer.can_continue() && simple() =>
+            {
+                MidStream::Continue
+            }
             // Whoever reads text or chunks cannot be told to clear what was shown.
             MidStream::Restart if matches!(self.batch.want(), Want::Nothing | Want::Events) => {
                 MidStream::Restart
@@ -877,7 +896,8 @@ impl Call {
             return self.give_up(leg, error, shared, now);
         }
         if own.candidate >= self.fallbacks.len() {
-            if std::mem::take(&mut self.may_ask_router) {
+            let (model, _) = plan::split_suffix(&self.settings.model);
+            if std::mem::take(&mut self.may_ask_router) && url::is_model_id(model) {
                 own.phase = Phase::Catalogue(error);
                 return;
             }

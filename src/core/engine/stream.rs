@@ -170,6 +170,11 @@ impl Stream {
         }
         self.answer = self.answer.anew();
         for event in &held.events {
+            // Here the body broke off, and another continued it.
+            if event.is_empty() {
+                self.answer.release(batch);
+                self.resume_answer();
+            }
             let _ = self.answer.take(event, batch);
         }
     }
@@ -187,6 +192,13 @@ impl Stream {
     /// The body broke off; another continues the answer.
     pub fn resume(&mut self) {
         self.format = Format::Unknown(Vec::new());
+        if let Some(held) = &mut self.held {
+            held.events.push(Vec::new());
+        }
+        self.resume_answer();
+    }
+
+    fn resume_answer(&mut self) {
         match &mut self.answer {
             Answer::Chat(answer) => answer.resume(),
             Answer::Generation(generation) => generation.resume(),

@@ -12,8 +12,8 @@ use crate::core::ports::Milliseconds;
 const RESERVE: f64 = 10.0;
 /// Retries granted for each call in the window.
 const SHARE: f64 = 0.2;
-/// The window, in slots of a second.
-const SLOTS: usize = 10;
+/// The window, in slots of a second: one more than ten, because the first and the last are not whole.
+const SLOTS: usize = 11;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {

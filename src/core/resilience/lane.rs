@@ -82,6 +82,8 @@ struct Waiting {
 #[derive(Clone, Debug)]
 struct InFlight {
     ticket: u64,
+    /// How many had been sent with it.
+    number: u64,
     deadline: Milliseconds,
     answered: bool,
 }
@@ -102,6 +104,9 @@ pub struct Lane {
     window: Option<f64>,
     waiting: Vec<Waiting>,
     in_flight: Vec<InFlight>,
+    /// How many were sent in all, and with which the service's count was told last.
+    count: u64,
+    told: u64,
     sent: VecDeque<Sent>,
     remaining: Option<f64>,
     limit: Option<f64>,
@@ -120,7 +125,9 @@ impl Lane {
                 self.waiting.remove(0);
             }
             self.remaining = self.remaining.map(|remaining| remaining - 1.0);
-            self.in_flight.push(InFlight { ticket: who.ticket, deadline: who.deadline, answered: false });
+            self.count += 1;
+            let (ticket, number, deadline) = (who.ticket, self.count, who.deadline);
+            self.in_flight.push(InFlight { ticket, number, deadline, answered: false });
             self.sent.push_back(Sent { ticket: who.ticket, at: now, tokens: who.tokens });
             return Admission::Go;
         }
@@ -155,13 +162,19 @@ impl Lane {
 
     /// The head of an answer has come, with what it tells of the service's own limit.
     pub fn answered(&mut self, ticket: u64, quota: &Quota, now: Milliseconds) {
-        if let Some(own) = self.in_flight.iter_mut().find(|own| own.ticket == ticket) {
-            own.answered = true;
-        }
+        let Some(own) = self.in_flight.iter_mut().find(|own| own.ticket == ticket) else { return };
+        own.answered = true;
+        let number = own.number;
         if let (Some(remaining), Some(reset)) = (quota.remaining, quota.reset) {
+            // An answer that comes late tells an older count.
+            if number < self.told {
+                return;
+            }
+            self.told = number;
             // Those that are on their way are not in the service's count yet.
             self.remaining = Some(remaining - self.unanswered());
-            self.limit = quota.limit;
+            // A rate of less than one in its window (some tell it so) would let nobody pass in the next.
+            self.limit = quota.limit.filter(|limit| *limit >= 1.0);
             self.reset = now + reset;
         }
     }
@@ -234,7 +247,7 @@ impl Lane {
     fn free_at(&self, tokens: f64, limits: &Limits, now: Milliseconds) -> Milliseconds {
         let mut free = self.gate;
         let width = self.window.unwrap_or(f64::INFINITY);
-        let concurrency = if limits.concurrency > 0.0 { limits.concurrency } else { f64::INFINITY };
+        let concurrency = if limits.concurrency > 0.0 { limits.concurrency.max(1.0) } else { f64::INFINITY };
         if self.in_flight.len() as f64 + 1.0 > concurrency.min(width.floor().max(1.0)) {
             free = free.max(now + POLL);
         }

@@ -152,7 +152,7 @@ impl Generation {
 
     /// Whether all that has come is a completion's text, so that a model can be asked to go on behind it.
     pub fn can_continue(&self) -> bool {
-        self.completion.can_continue()
+        self.text.is_empty() && self.completion.can_continue()
     }
 
     /// The answer broke off, and what comes next continues it.

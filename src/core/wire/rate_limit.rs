@@ -99,7 +99,7 @@ fn duration(text: &[u8], now: f64) -> Option<f64> {
         total += decimal(number)? * factor;
         rest = tail;
     }
-    Some(total)
+    (!text.is_empty()).then_some(total)
 }
 
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that senders may write.

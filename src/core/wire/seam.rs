@@ -50,6 +50,15 @@ impl Seam {
         Vec::new()
     }
 
+    /// The continuation broke off in its turn. What is held and stands in what was told is a repetition that
+    /// was cut, unless it is so short that it may be chance.
+    pub fn break_off(&mut self) -> Vec<u8> {
+        if self.held.len() >= LEAST {
+            self.held.clear();
+        }
+        self.finish()
+    }
+
     /// Nothing more will come: returns what was held and is new.
     pub fn finish(&mut self) -> Vec<u8> {
         if !std::mem::take(&mut self.active) {

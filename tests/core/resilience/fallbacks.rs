@@ -7,7 +7,7 @@ use hf_inference_wasm::core::secret::Secret;
 use hf_inference_wasm::core::wire::batch::{Mark, Want};
 use serde_json::{Value, json};
 
-use super::stage::{At, BUSY, DONE, ENDPOINT, Stage, TOKEN, chat, delta, elsewhere, head};
+use super::stage::{At, BUSY, DONE, ENDPOINT, Event, Stage, TOKEN, chat, delta, elsewhere, head};
 
 const SECOND: &str = "https://second.example";
 
@@ -54,7 +54,7 @@ fn a_failure_of_the_targets_own_moves_on_and_one_of_the_request_does_not() {
 
 #[test]
 fn no_answer_and_answers_of_no_use_move_on() {
-    let failures: [fn(&mut Stage); 5] = [
+    let failures: [Event; 5] = [
         |stage| stage.no_answer(0),
         |stage| stage.until(60_000.0),
         |stage| {
@@ -321,6 +321,14 @@ fn the_routers_other_providers_follow_in_the_order_that_was_asked_for() {
 }
 
 #[test]
+fn providers_of_which_nothing_is_told_follow_in_the_routers_order() {
+    let terms = r#"{"providers":[{"provider":"x","status":"live"},{"provider":"y","status":"live"},{"provider":"z","status":"live"}]}"#;
+    for order in [Order::Price, Order::Throughput, Order::Latency] {
+        assert_eq!(automatic(order, chat(), "", terms), ["x", "y", "z"]);
+    }
+}
+
+#[test]
 fn only_providers_that_can_serve_the_request_follow() {
     let with = |name: &str, value: Value| {
         let mut request = chat();
@@ -345,7 +353,7 @@ fn the_provider_that_has_just_failed_is_not_asked_again() {
 
 #[test]
 fn a_router_that_tells_nothing_leaves_the_first_failure_to_be_told() {
-    let answers: [fn(&mut Stage); 6] = [
+    let answers: [Event; 6] = [
         |stage| stage.no_answer(0),
         |stage| stage.refuse(0, 500),
         |stage| {

@@ -46,7 +46,7 @@ fn a_continued_answer_is_one_answer() {
     assert_eq!(stage.runs[0].shown(), "Once upon a time");
     assert_eq!(stage.runs[0].result()["choices"][0]["text"], "Once upon a time");
     assert_eq!(stage.runs[0].attempts("verdict"), [json!("continue"), Value::Null]);
-    assert_eq!(stage.runs[0].attempt(0)["wasted"].is_object(), true);
+    assert!(stage.runs[0].attempt(0)["wasted"].is_object());
 }
 
 #[test]

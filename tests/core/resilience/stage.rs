@@ -19,6 +19,9 @@ pub const ENDPOINT: &str = "https://x.endpoints.huggingface.cloud";
 pub const DONE: &str = "data: [DONE]\n\n";
 pub const BUSY: &str = r#"{"error":{"message":"busy","code":"c"}}"#;
 
+/// Something that befalls the first call.
+pub type Event = fn(&mut Stage);
+
 /// What a leg waits for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum At {

@@ -96,7 +96,9 @@ impl Choice {
         self.text_carry.flush(&mut rest);
         if self.seam.is_active() {
             rest = self.seam.take(&rest);
-            rest.extend_from_slice(&self.seam.finish());
+            // What says why it ended did not break off.
+            let ended = !self.finish_reason.is_empty();
+            rest.extend_from_slice(&if ended { self.seam.finish() } else { self.seam.break_off() });
         }
         if !rest.is_empty() {
             self.think.take(&rest, &mut self.reasoning, &mut self.text);
