@@ -35,7 +35,7 @@ const files = [
   ...generated,
   "dist/json-schema.d.ts",
   "dist/json-schema.LICENSE.txt",
-  ...["client", "errors", "exchange", "growing", "index", "instance", "options", "schema", "stream", "structured"].flatMap(compiled),
+  ...["client", "errors", "exchange", "growing", "index", "instance", "options", "schema", "stream", "structured", "testing", "trace"].flatMap(compiled),
   ...["edge-light", "inline", "node", "web", "workerd"].flatMap((name) => compiled(`entries/${name}`)),
   // These hold types only: nothing is left of them at run time.
   "dist/types/chat.d.ts",
@@ -135,6 +135,7 @@ describe("the packed package", () => {
   test("names the types first", () => {
     assert.equal(Object.keys(manifest.exports["."])[0], "types");
     assert.equal(Object.keys(manifest.exports["./inline"])[0], "types");
+    assert.equal(Object.keys(manifest.exports["./testing"])[0], "types");
     assert.equal(Object.keys(manifest.exports["."]).at(-1), "default");
   });
 
@@ -317,7 +318,7 @@ describe("the packed package", () => {
       "--exclude-entrypoints", "./hf-inference-wasm.wasm",
     ]);
     const { stdout } = await result.catch((error) => assert.fail(error.stdout || error.message));
-    assert.equal(stdout.match(/^node16 \(from ESM\): OK \(ESM\)$/gm)?.length, 2, stdout);
-    assert.equal(stdout.match(/^bundler: OK ?$/gm)?.length, 2, stdout);
+    assert.equal(stdout.match(/^node16 \(from ESM\): OK \(ESM\)$/gm)?.length, 3, stdout);
+    assert.equal(stdout.match(/^bundler: OK ?$/gm)?.length, 3, stdout);
   });
 });

@@ -20,6 +20,9 @@ export class RequestLog {
 class Run {
   /** @type {ReturnType<typeof entryOf>[]} */
   requests = [];
+  /** How many requests were being answered at the same time, at most. */
+  mostAtOnce = 0;
+  #answering = new Set();
   /** @type {{ headers: Record<string, string> }[]} Preflight requests, kept apart since only browsers send them. */
   preflights = [];
   #gates = new Set();
@@ -29,7 +32,14 @@ class Run {
 
   add(entry) {
     this.requests.push(entry);
+    this.#answering.add(entry);
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.#answering.size);
     this.changed();
+  }
+
+  /** The last of the answer is about to be sent, or the connection has closed. */
+  answered(entry) {
+    this.#answering.delete(entry);
   }
 
   /** To be called after each change to an entry: it wakes those who wait. */
@@ -92,7 +102,7 @@ class Run {
   }
 
   toJSON() {
-    return { requests: this.requests, preflights: this.preflights };
+    return { requests: this.requests, preflights: this.preflights, mostAtOnce: this.mostAtOnce };
   }
 }
 

@@ -107,6 +107,23 @@ export const scenarios = {
     exchange.response.end();
   },
 
+  /**
+   * Breaks off after so many tokens. A request that ends with a part of the answer gets the rest of it, and before that
+   * the last `overlap` tokens of the part once more.
+   */
+  async continuing(exchange) {
+    const { body } = exchange;
+    const part = body.messages.at(-1);
+    if (part.role !== "assistant") return scenarios.truncated(exchange);
+    const tokens = wire.tokensOf(contentOptions(exchange));
+    const had = tokens.findIndex((_, count) => tokens.slice(0, count).join("") === part.content);
+    if (had < 0) return json(exchange, 400, { error: "This is not a part of the answer" });
+    const rest = eventsOf(exchange).filter((event) => !wire.isTokenChunk(event) || tokens.indexOf(event.choices[0].delta.content) >= had - numberOption(exchange, "overlap", 0));
+    startStream(exchange);
+    await write(exchange, wire.eventStream(rest), tokensIn(rest));
+    exchange.response.end();
+  },
+
   /** Says [DONE] without ever having given a finish reason. */
   async "done-only"(exchange) {
     startStream(exchange);
@@ -220,6 +237,9 @@ function contentOptions({ options, body }) {
     finish: options.finish,
     choices: options.choices === undefined ? undefined : Number(options.choices),
     content: options.content,
+    finishWithLast: options.finishWithLast === "1",
+    size: options.size === undefined ? undefined : Number(options.size),
+    nullUsage: options.usage === "null",
     usage: options.usage === "always" || (options.usage !== "never" && body?.stream_options?.include_usage === true),
   };
 }
@@ -254,7 +274,7 @@ async function stream(exchange) {
   const framing = framingOf(exchange);
   const events = eventsOf(exchange);
   if (exchange.options.cut) {
-    await writeInPieces(exchange, wire.eventStream(events, framing), Number(exchange.options.cut));
+    await writeInPieces(exchange, wire.eventStream(events, framing), exchange.options.cut);
   } else if (exchange.options.pace || exchange.options.barrier) {
     const pace = numberOption(exchange, "pace", 0);
     for (const [position, event] of events.entries()) {
@@ -341,11 +361,16 @@ async function write(exchange, data, tokens) {
   if (!response.write(data)) await unlessGone(gone, (resume) => response.once("drain", resume));
 }
 
-/** Each piece is written on its own turn of the event loop, without Nagle's algorithm, so that most reach the client alone. */
-async function writeInPieces(exchange, text, size) {
+/**
+ * Each piece is written on its own turn of the event loop, without Nagle's algorithm, so that most reach the client alone.
+ * @param {string} cut how many bytes a piece has, or `cr` for pieces that end with a carriage return
+ */
+async function writeInPieces(exchange, text, cut) {
   const bytes = new TextEncoder().encode(text);
-  for (let start = 0; start < bytes.length && !exchange.gone.aborted; start += size) {
-    await write(exchange, bytes.subarray(start, start + size), 0);
+  const size = Number(cut);
+  for (let start = 0, end; start < bytes.length && !exchange.gone.aborted; start = end) {
+    end = cut === "cr" ? bytes.indexOf(0x0d, start) + 1 || bytes.length : start + size;
+    await write(exchange, bytes.subarray(start, end), 0);
     await nextTurn();
   }
 }

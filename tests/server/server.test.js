@@ -94,6 +94,34 @@ test("pages may read the answers, unless the scenario forbids it", async () => {
   assert.equal(forbidden.headers.get("access-control-allow-origin"), null);
 });
 
+test("a scenario that ends with its first requests", async () => {
+  const ask = () => fetch(`${server.url}/s/error;run=first;status=503;first=2/v1/chat/completions`, { method: "POST", body: "{\"stream\":true}" });
+  for (const status of [503, 503, 200]) {
+    const response = await ask();
+    assert.equal(response.status, status);
+    await response.text();
+  }
+});
+
+test("a part of the answer is continued, and with an overlap the end of the part comes again", async () => {
+  const ask = async (content, overlap) => {
+    const body = { stream: true, messages: [{ role: "user", content: "Hello" }, ...(content ? [{ role: "assistant", content }] : [])] };
+    const text = await (await play(`continuing;after=3;tokens=5;overlap=${overlap}`, { body }).response).text();
+    return [...text.matchAll(/"content":"([^"]+)"/g)].map(([, token]) => token);
+  };
+  assert.deepEqual(await ask(undefined, 0), ["word0", " word1", " word2"]);
+  assert.deepEqual(await ask("word0 word1 word2", 0), [" word3", " word4"]);
+  assert.deepEqual(await ask("word0 word1 word2", 1), [" word2", " word3", " word4"]);
+});
+
+test("it counts how many requests are answered at the same time", async () => {
+  const url = `${server.url}/s/ok;run=at-once;barrier=3;tokens=2/v1/chat/completions`;
+  const open = async () => (await fetch(url, { method: "POST", body: "{\"stream\":true}" })).text();
+  await Promise.all([open(), open(), open()]);
+  await open();
+  assert.equal((await (await fetch(`${server.url}/log/at-once`)).json()).mostAtOnce, 3);
+});
+
 test("an unknown scenario is an error", async () => {
   assert.equal((await play("no-such-thing").response).status, 500);
 });

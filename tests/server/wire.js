@@ -13,10 +13,11 @@ const created = 1755000000;
 
 /**
  * The tokens of one answer.
- * @param {{ tokens?: number, text?: "plain" | "mixed", id?: string }} options
+ * @param {{ tokens?: number, text?: "plain" | "mixed", id?: string, size?: number }} options `size` makes each as long as that.
  * @returns {string[]}
  */
-export function tokensOf({ tokens = 8, text = "plain", id } = {}) {
+export function tokensOf({ tokens = 8, text = "plain", id, size } = {}) {
+  if (size !== undefined) return Array.from({ length: tokens }, () => "0123456789".repeat(Math.ceil(size / 10)).slice(0, size));
   return Array.from({ length: tokens }, (_, index) => tokenAt(index, { text, id }));
 }
 
@@ -70,7 +71,9 @@ export const reasoningExpected = "Let me think.";
 /**
  * All chunks of one chat stream, in order.
  * @param {{ model?: string, tokens?: number, text?: "plain" | "mixed", id?: string, finish?: string | null, choices?: number,
- *   usage?: boolean, content?: "text" | "tools" | "reasoning" }} options `finish: null` leaves the finish chunk out.
+ *   usage?: boolean, nullUsage?: boolean, finishWithLast?: boolean, content?: "text" | "tools" | "reasoning" }} options
+ *   `finish: null` leaves the finish chunk out, `finishWithLast` puts the reason on the last token instead; `nullUsage` puts
+ *   `usage: null` on every chunk.
  */
 export function chatChunks(options = {}) {
   const { model = "test-model", finish = "stop", choices = 1, usage = false, content = "text" } = options;
@@ -86,7 +89,9 @@ export function chatChunks(options = {}) {
       for (let index = 0; index < choices; index++) chunks.push(chatDeltaChunk(model, { content: choices > 1 ? `${index}${token}` : token }, index));
     }
   }
-  if (finish !== null) for (let index = 0; index < choices; index++) chunks.push(chatFinishChunk(model, finish, index));
+  if (options.finishWithLast) chunks.at(-1).choices[0].finish_reason = finish;
+  else if (finish !== null) for (let index = 0; index < choices; index++) chunks.push(chatFinishChunk(model, finish, index));
+  if (options.nullUsage) for (const chunk of chunks) chunk.usage = null;
   if (usage) chunks.push(chatUsageChunk(model, usageOf(options.tokens ?? 8)));
   return chunks;
 }
@@ -250,6 +255,7 @@ function shapes(table) {
 
 /** Error objects that services send inside a stream of status 200. `message` is what a person should read. */
 export const streamErrors = {
+  openai: { event: { error: { message: "The engine has died", type: "server_error", param: null, code: 503 } }, message: "The engine has died" },
   tgiChat: { event: { error: { message: "Request failed during generation: CUDA out of memory", http_status_code: 422 } }, message: "CUDA out of memory" },
   tgi: { event: { error: "Input validation error: too long", error_type: "validation" }, message: "Input validation error: too long" },
   vllm: { event: { error: { message: "Engine died", type: "BadRequestError", param: null, code: 400 } }, message: "Engine died" },

@@ -43,12 +43,12 @@ const checks = [
   })),
   {
     title: "without the DOM library, with Node's types",
-    files: ["without-dom.ts"],
+    files: ["without-dom.ts", "testing.ts"],
     options: { lib: ["ES2022"], types: ["node"] },
   },
   {
     title: "without the DOM library, with a consumer's own declaration of fetch",
-    files: ["without-dom.ts", "own-globals.d.ts"],
+    files: ["without-dom.ts", "testing.ts", "own-globals.d.ts"],
     options: { lib: ["ES2022"], types: [] },
   },
 ];

@@ -309,7 +309,12 @@ impl Stream {
     /// Takes what the end of the body left unended. `More` when the service has not said that it was all.
     fn finish(&mut self, batch: &mut Batch) -> Outcome {
         match &mut self.format {
-            Format::Unknown(_) => failed(Kind::InvalidResponse, "empty"),
+            Format::Unknown(_) => {
+                let mut error = Error::boxed(Kind::InvalidResponse, "empty");
+                // The answer broke off before it began.
+                error.retryable = self.streamed;
+                Outcome::Failed(error)
+            }
             Format::Document(document) => {
                 let document = std::mem::take(document);
                 let outcome = self.take_document(&document, batch);

@@ -83,6 +83,11 @@ class Scenario {
     return (await this.#ask("")).requests;
   }
 
+  /** How many requests were being answered at the same time, at most. */
+  async mostAtOnce() {
+    return (await this.#ask("")).mostAtOnce;
+  }
+
   async preflights() {
     return (await this.#ask("")).preflights;
   }

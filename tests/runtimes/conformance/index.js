@@ -7,6 +7,7 @@ import { generationChecks } from "./generation.js";
 import { hostileChecks } from "./hostile.js";
 import { lifecycleChecks } from "./lifecycle.js";
 import { requestChecks } from "./requests.js";
+import { resilienceChecks } from "./resilience.js";
 import { structuredChecks } from "./structured.js";
 import { timeoutChecks } from "./timeouts.js";
 
@@ -21,6 +22,7 @@ export const checks = [
   ...cancelChecks,
   ...errorChecks,
   ...timeoutChecks,
+  ...resilienceChecks,
   ...hostileChecks,
   ...concurrencyChecks,
 ];
