@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # Builds the package: Rust → WebAssembly → glue → optimised module → pkg-js/dist.
 # Needs what scripts/setup.sh installs; `make build` calls both.
+# Builds for tests (scripts/build-trap.sh) have a folder of their own and features of the crate: DIST, TARGET, FEATURES.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '\n== %s\n' "$*"; }
 
-wasm=target/wasm32-unknown-unknown/release/hf_inference_wasm.wasm
-glue=target/glue
-dist=pkg-js/dist
+# tsc finds the glue's types in target/glue, which are the same in every build.
+target=${TARGET:-target}
+dist=${DIST:-pkg-js/dist}
+wasm=$target/wasm32-unknown-unknown/release/hf_inference_wasm.wasm
+glue=$target/glue
 
 # No path of the machine that built it ends up in the module.
 export RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$PWD=."
@@ -17,9 +20,9 @@ say "core → WebAssembly"
 if [ -f target/setup/debian-rust ]; then
   # Stable Rust had no WebAssembly target to give: Debian's compiler builds its own standard library.
   RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld \
-    /usr/bin/cargo build --locked --release --target wasm32-unknown-unknown -Z build-std=std,panic_abort
+    /usr/bin/cargo build --locked --release --target wasm32-unknown-unknown --target-dir "$target" --features "${FEATURES:-}" -Z build-std=std,panic_abort
 else
-  cargo build --locked --release --target wasm32-unknown-unknown
+  cargo build --locked --release --target wasm32-unknown-unknown --target-dir "$target" --features "${FEATURES:-}"
 fi
 
 unset RUSTFLAGS
@@ -40,13 +43,13 @@ pkg-js/node_modules/.bin/wasm-opt -Oz --one-caller-inline-max-function-size=20 -
 
 say "TypeScript → $dist"
 rm -rf "$dist"
-pkg-js/node_modules/.bin/tsc -p pkg-js
+pkg-js/node_modules/.bin/tsc -p pkg-js --outDir "$dist"
 # Files of types alone leave empty scripts behind.
 rm "$dist"/types/*.js "$dist"/types/*.js.map
 # The validator of JSON Schemas goes into the file that uses it, so that the package has no dependencies.
 # Without `self` it takes no page's address for the base of references: that of a worker made of a blob is none.
 rm "$dist/json-schema.js.map"
-pkg-js/node_modules/.bin/esbuild "$dist/json-schema.js" --outfile="$dist/json-schema.js" --allow-overwrite \
+NODE_PATH=$PWD/pkg-js/node_modules pkg-js/node_modules/.bin/esbuild "$dist/json-schema.js" --outfile="$dist/json-schema.js" --allow-overwrite \
   --bundle --minify --format=esm --target=es2022 --define:self=undefined --log-level=warning \
   --banner:js="/*! Contains @cfworker/json-schema, MIT licence, Copyright (c) 2020 Jeremy Danyow: see json-schema.LICENSE.txt */"
 cp pkg-js/json-schema.LICENSE.txt "$dist/"
@@ -54,7 +57,8 @@ node scripts/shorten-names.js "$glue/names.json" "$glue/hf_inference_wasm.js" "$
 cp "$glue/optimised.wasm" "$dist/hf_inference_wasm_bg.wasm"
 node --input-type=module -e '
   import { readFileSync, writeFileSync } from "node:fs";
-  const base64 = readFileSync("pkg-js/dist/hf_inference_wasm_bg.wasm").toString("base64");
-  writeFileSync("pkg-js/dist/module-base64.js", `export const base64 = "${base64}";\n`);
-'
-node scripts/size.js --quick
+  const [dist] = process.argv.slice(1);
+  const base64 = readFileSync(`${dist}/hf_inference_wasm_bg.wasm`).toString("base64");
+  writeFileSync(`${dist}/module-base64.js`, `export const base64 = "${base64}";\n`);
+' "$dist"
+[ "$dist" != pkg-js/dist ] || node scripts/size.js --quick

@@ -27,6 +27,8 @@ edit(
     "            return f(a, state.b, ...args);\n        } finally {",
     "            return f(a, state.b, ...args);\n        } catch (thrown) {\n            if (!(thrown instanceof WebAssembly.RuntimeError)) throw thrown;\n            trapped(thrown);\n        } finally {",
   ],
+  // A closure that was let go while it ran, and trapped, is not the new instance's to destroy.
+  ["if (--state.cnt === 0) {", "if (--state.cnt === 0 && state.instance === __wbg_instance_id) {"],
   ["function makeMutClosure(", "let trapped;\nexport function onTrap(then) {\n    trapped = then;\n}\n\nfunction makeMutClosure("],
 );
 edit("hf_inference_wasm.d.ts", ["export function input(", "/** Takes a trap that happened where nobody could catch it. */\nexport function onTrap(then: (thrown: unknown) => void): void;\n\nexport function input("]);

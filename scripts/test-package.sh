@@ -20,6 +20,11 @@ part "structured answers" node --test tests/schema/*.test.js
 part "packaging" node --test --test-concurrency=1 tests/packaging/*.test.js tests/packaging/*/*.test.js
 part "demo" node --test --test-concurrency=1 tests/demo/*.test.js
 part "fixtures" node --test tests/wire/*.test.js
+part "testing" node --test tests/testing/*.test.js
+part "faults" node --test tests/faults/*.test.js
+part "real sockets" node --test --test-concurrency=2 tests/sockets/*.test.js tests/sockets/workerd/*.test.js
+part "forced trap: the package with a core that traps" scripts/build-trap.sh
+part "forced trap" env PACKAGE_TARBALL=target/trap/package/hf-inference-wasm.tgz node --test tests/trap/*.test.js
 part "a real llama.cpp server" node --test tests/llama/llama.test.js
 part "scenario server" node --test tests/server/*.test.js
 part "runtimes" node tests/runtimes/run.js

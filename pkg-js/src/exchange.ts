@@ -38,6 +38,8 @@ export class Hooks {
   /** The call is over, as far as the core is concerned. */
   settled = false;
 
+  readonly #controllers: AbortController[] = [];
+  readonly #readers: ChunkReader[] = [];
   readonly #listen: ((notices: string) => void) | undefined;
   #signal: (() => void) | undefined;
   #change: Promise<void> | undefined;
@@ -62,8 +64,22 @@ export class Hooks {
     this.cause = cause;
   }
 
+  newController(): AbortController {
+    const controller = new AbortController();
+    this.#controllers.push(controller);
+    return controller;
+  }
+
   readerOf(response: Response): ChunkReader {
-    return chunkReader(response);
+    const reader = chunkReader(response);
+    this.#readers.push(reader);
+    return reader;
+  }
+
+  /** Closes what a core that is no more has left open. */
+  giveUp(): void {
+    for (const controller of this.#controllers) controller.abort();
+    for (const reader of this.#readers) reader.cancel().catch(ignore);
   }
 
   lead(reader: ChunkReader): void {
@@ -104,7 +120,7 @@ const live = new Set<Hooks>();
 
 onReplacement(() => {
   for (const hooks of live) {
-    hooks.reader?.cancel().catch(ignore);
+    hooks.giveUp();
     hooks.changed(true);
   }
 });

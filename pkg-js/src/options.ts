@@ -39,7 +39,8 @@ export interface TimeoutOptions {
  * How often and how soon a request is sent again that failed before anything of its answer was shown.
  * What passes by itself is retried: a lost connection, the statuses 408, 409, 425, 429, 500, 502, 503, 504, 520 to
  * 524 and 529, a passed `timeout.firstToken`, an answer that broke off before it began. Retries of all
- * calls of a client together stay below 10 in ten seconds and a fifth of the calls.
+ * calls of a client together stay below 10 in ten seconds and a fifth of the calls; coming back after a 429 does
+ * not count, because those calls wait in one queue, which lets no more through than the service takes.
  */
 export interface RetryOptions {
   /**

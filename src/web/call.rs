@@ -32,6 +32,10 @@ extern "C" {
     #[wasm_bindgen(method, js_name = setCause)]
     fn set_cause(this: &Hooks, cause: &JsValue);
 
+    /// What aborts a request. The hooks keep it, and give the request up when the core has trapped.
+    #[wasm_bindgen(method, js_name = newController)]
+    fn new_controller(this: &Hooks) -> AbortController;
+
     /// A reader over the body of a `Response`, whatever kind of body it is.
     #[wasm_bindgen(method, catch, js_name = readerOf)]
     fn reader_of(this: &Hooks, response: &JsValue) -> Result<ChunkReader, JsValue>;
@@ -345,7 +349,7 @@ impl Inner {
     /// Sends one request, and reads what is to be read at once of its answer.
     async fn send(self: &Rc<Inner>, leg: usize, request: HttpRequest) {
         self.rearm(leg);
-        let Ok(controller) = AbortController::new() else { return };
+        let controller = self.hooks.new_controller();
         let signal = controller.signal();
         self.set(leg, |running| running.controller = Some(controller));
         let sent = match fetch::send(&request, &signal, self.callbacks.fetch.as_ref()) {
@@ -423,6 +427,8 @@ impl Inner {
             Some(Ok(chunk)) => match chunk_of(&chunk) {
                 Some(chunk) => {
                     let bytes = chunk.to_vec();
+                    #[cfg(feature = "forced-trap")]
+                    super::trap::piece(&bytes);
                     let (mut call, mut shared, now) = self.enter();
                     call.feed(leg, &bytes, &mut shared, now);
                 }
@@ -471,6 +477,8 @@ impl Inner {
         let callback = tick.get_or_insert_with(|| {
             let weak: Weak<Inner> = Rc::downgrade(self);
             Closure::new(move || {
+                #[cfg(feature = "forced-trap")]
+                super::trap::timer();
                 if let Some(inner) = weak.upgrade() {
                     inner.look();
                 }
@@ -605,6 +613,8 @@ impl Call {
     /// the answer is complete, 2 when it failed, 3 when this body is done with and another comes; in each
     /// case the batch is to be taken first. `busy` is for how long in all the consumer has been busy.
     pub fn feed(&self, length: usize, now: f64, busy: f64) -> u32 {
+        #[cfg(feature = "forced-trap")]
+        INPUT.with_borrow(|input| super::trap::piece(input.get(..length).unwrap_or_default()));
         let (leg, progress) = {
             let (mut call, mut shared) = self.inner.borrow();
             let now = Now { monotonic: now, unix: now + self.inner.offset };

@@ -9,6 +9,8 @@ mod client;
 mod fetch;
 mod global;
 mod options;
+#[cfg(feature = "forced-trap")]
+mod trap;
 
 /// dlmalloc, the default, is 7 KB larger and slower.
 #[global_allocator]

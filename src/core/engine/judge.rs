@@ -101,7 +101,9 @@ pub fn verdict(leg: &Leg, error: &Error, deadline: Milliseconds, shared: &mut Sh
         Some(hint) => hint,
         None => policy.backoff(leg.retries, &mut shared.random),
     };
-    if late(delay) || !shared.budget.withdraw(now.monotonic) {
+    // Whoever was refused comes back through the lane, which lets no more through than the service takes.
+    let paced = error.kind == Kind::RateLimit;
+    if late(delay) || !paced && !shared.budget.withdraw(now.monotonic) {
         return otherwise;
     }
     Verdict::Retry(delay)
