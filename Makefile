@@ -14,7 +14,7 @@ js_sources := $(shell find pkg-js/src -name '*.ts') pkg-js/package.json pkg-js/p
 build_tools := scripts/build.sh scripts/setup.sh scripts/guard-glue.js scripts/shorten-names.js $(shell find scripts/bindgen -name '*.rs' -o -name 'Cargo.*')
 tarball := target/package/hf-inference-wasm.tgz
 
-.PHONY: help setup build package demo test test-core test-package lint fmt fuzz size clean
+.PHONY: help setup build package demo test test-core test-simulation test-package lint fmt fuzz size clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -42,13 +42,18 @@ lint: ## Formatting, clippy, and the rules of the house (core knows no JavaScrip
 
 test-core: ## The native tests of the core
 	@echo '== core'
-	@cargo test --locked
+	@cargo test --locked --test core
+	@cargo test --locked --doc
+
+test-simulation: ## A million calls on a virtual clock, from seeds (SEED= replays one)
+	@echo '== simulation'
+	@cargo test --locked --profile simulation --test simulation -- --nocapture
 
 test-package: $(tarball) ## Everything that is tested against the packed package
 	@scripts/setup-tests.sh
 	@scripts/test-package.sh
 
-test: lint test-core test-package ## Everything, from a fresh machine
+test: lint test-core test-simulation test-package ## Everything, from a fresh machine
 	@echo; echo 'all tests passed'
 
 fuzz: ## Fuzz the readers against their oracles (TARGET=json, SECONDS=60; all targets by default)
