@@ -7,7 +7,8 @@ import { keepSettingsOpenWhenWide } from "./settings.js";
 import { startTabs } from "./tabs.js";
 
 // The page's own server stands in for the router and for the Hub: it answers by itself, or passes on with a key we never see.
-const client = new InferenceClient({ baseUrl: location.origin, hubUrl: location.origin });
+// The page shows each failure as it is, with a button to try again; an app would leave the retries to the client.
+const client = new InferenceClient({ baseUrl: location.origin, hubUrl: location.origin, retry: false, breaker: false });
 // Optional: the module would be loaded by the first call. A failure is not lost: that call tries again and reports it.
 init().catch(() => {});
 

@@ -139,7 +139,7 @@ describe("limits of the caller's", () => {
     tell(t, outcomes, report);
     allAnswered(outcomes);
     assert.equal(report.seen.length, calls);
-    assert.equal(report.mostAtOnce, 20);
+    assert.ok(report.mostAtOnce <= 20, `${report.mostAtOnce} at once`);
   });
 
   test("requestsPerMinute and tokensPerMinute: so many, and no more", { timeout: 60_000 }, async () => {

@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 use self::attempt::{Head, HttpRequest, Reading};
 use self::leg::{Leg, Phase, Verdict};
-use self::plan::{Plan, Task};
+use self::plan::{Plan, Protocol, Task};
 use self::settings::{Fallback, MidStream, Order, Settings};
 use self::settle::Answerer;
 pub use self::shared::Shared;
@@ -43,6 +43,8 @@ use super::wire::json::{self, ObjectWriter};
 const USUAL_ANSWER: f64 = 512.0;
 /// After the deadline a call that is still counted has been forgotten by its caller.
 const FORGOTTEN: Milliseconds = 10_000.0;
+/// How soon to ask again who has come to send after the deadline.
+const LATE: Milliseconds = 50.0;
 /// The longest that a call is counted which has no deadline: its caller may be gone.
 const LONGEST: Milliseconds = 3_600_000.0;
 
@@ -221,6 +223,13 @@ impl Call {
                 return Step::Over;
             }
             let Some(own) = self.legs.get_mut(leg) else { return Step::Over };
+            // Nothing is sent then. Whether it is late or the clock has jumped, the next look finds out.
+            let sends =
+                matches!(own.phase, Phase::Plan | Phase::Lookup(_) | Phase::Catalogue(_) | Phase::Admit);
+            if sends && now.monotonic >= own.watchdog.deadline() {
+                self.rearm = true;
+                return Step::Wait(now.monotonic + LATE);
+            }
             match &own.phase {
                 Phase::Token => return Step::Token(own.candidate),
                 Phase::Plan => self.plan(leg, shared, now),
@@ -294,7 +303,12 @@ impl Call {
         );
         match planned {
             Ok(Plan::Lookup { model }) => own.phase = Phase::Lookup(model),
-            Ok(Plan::Go(targets)) => {
+            Ok(Plan::Go(mut targets)) => {
+                // What continues a completion is read as one.
+                if self.continued.is_some() {
+                    targets
+                        .retain(|target| matches!(target.protocol, Protocol::Chat | Protocol::Completions));
+                }
                 own.at = targets.first().map_or(0, |first| shared.route(&first.url));
                 own.at = own.at.min(targets.len().saturating_sub(1));
                 own.targets = targets;
@@ -559,8 +573,12 @@ impl Call {
             if !first {
                 continue;
             }
-            // What broke off after it was shown stays shown.
-            let stays = leg.broken.is_some() || self.continued.is_some() && leg.is_alive();
+            // What broke off after it was shown stays shown, unless it is to begin anew.
+            let stays = match leg.broken {
+                Some(MidStream::Restart) => want == Want::Events,
+                Some(_) => true,
+                None => self.continued.is_some() && leg.is_alive(),
+            };
             let leads = self.leader == Some(number) || self.leader.is_none() && stays;
             let answerer = leg.answerer();
             let batch = if leads { &mut self.batch } else { &mut leg.batch };
@@ -844,6 +862,7 @@ impl Call {
             let text = own.stream.answer.text().to_vec();
             self.continued =
                 Members::read(&self.request).and_then(|request| body::continued(&request, &text));
+            own.targets.truncate(own.at + 1);
             own.stream.resume();
         } else {
             own.stream.restart();
@@ -1047,6 +1066,13 @@ impl Call {
         self.settled = true;
         // The one that has most to tell speaks for the call.
         let told = self.leader.or_else(|| self.legs.iter().position(|leg| leg.stream.answer.has_output()));
+        if self.leader.is_none()
+            && let Some(own) = self.legs.get_mut(told.unwrap_or(0))
+        {
+            // What the last attempt brought, although there was nothing in it to show.
+            self.batch.append(&own.batch);
+            own.batch.clear();
+        }
         self.leader = Some(told.unwrap_or(0));
         if let Some(own) = told.and_then(|told| self.legs.get_mut(told)) {
             own.stream.answer.release(&mut self.batch);

@@ -259,6 +259,12 @@ impl Stream {
         match &mut self.format {
             Format::Unknown(_) => Outcome::More,
             Format::Document(document) => {
+                let length = document.len() + bytes.len();
+                if length > document.capacity() {
+                    // Doubled, but not beyond what may come.
+                    let room = (length * 2).min(length.max(chat::MAX_ANSWER_BYTES + 65_536));
+                    document.reserve_exact(room - document.len());
+                }
                 document.extend_from_slice(bytes);
                 self.pieces += 1;
                 if document.len() > chat::MAX_ANSWER_BYTES {

@@ -171,8 +171,10 @@ impl Lane {
                 return;
             }
             self.told = number;
-            // Those that are on their way are not in the service's count yet.
-            self.remaining = Some(remaining - self.unanswered());
+            // Those that are on their way are not in the service's count yet, and those that were sent later
+            // and went without an answer may not be.
+            let before = self.in_flight.iter().filter(|own| !own.answered && own.number < number).count();
+            self.remaining = Some(remaining - before as f64 - (self.count - number) as f64);
             // A rate of less than one in its window (some tell it so) would let nobody pass in the next.
             self.limit = quota.limit.filter(|limit| *limit >= 1.0);
             self.reset = now + reset;
