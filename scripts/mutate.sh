@@ -19,7 +19,7 @@ if [ ${#names[@]} -eq 0 ]; then
   for patch in tests/simulation/mutations/*.patch; do names+=("$(basename "$patch" .patch)"); done
 fi
 
-simulate() { CALLS=$calls cargo test --locked --quiet --profile simulation --test simulation every_run >"$copy/log" 2>&1; }
+simulate() { CALLS=$calls timeout 600 cargo test --locked --quiet --profile simulation --test simulation every_run >"$copy/log" 2>&1; }
 
 if ! simulate; then
   tail -n 20 "$copy/log"
