@@ -201,7 +201,7 @@ export class Exchange {
     if (hooks.settled && !this.over) {
       this.#check();
       const call = this.#call!;
-      if (call.take() === FAILED) {
+      if (call.progress() === FAILED) {
         // Whoever reads has first to be told what there is to be told.
         if (this.#want === 0) this.#end(FAILED);
         throw this.#errorOf(call);
@@ -229,6 +229,8 @@ export class Exchange {
       while (!this.over) {
         if (hooks.due && this.#call) {
           hooks.due = false;
+          // What the consumer does with it is no stall either.
+          hooks.busySince ??= performance.now();
           this.#check();
           const outcome = this.#call.take();
           take();
@@ -246,6 +248,8 @@ export class Exchange {
           const { done, value } = await hooks.reader.read();
           if (this.over) return;
           const now = (hooks.busySince = performance.now());
+          // What lies ready comes with what this brings: taken apart, it would come twice.
+          hooks.due = false;
           this.#check();
           if (done) {
             outcome = this.#call!.end(false);
@@ -256,6 +260,7 @@ export class Exchange {
         } catch (thrown) {
           if (this.over || thrown instanceof WebAssembly.RuntimeError || thrown instanceof InternalError) throw thrown;
           hooks.setCause(thrown);
+          hooks.due = false;
           outcome = this.#call!.end(true);
         }
         take();

@@ -131,6 +131,10 @@ pub struct Inner {
     legs: RefCell<Vec<Running>>,
     /// JavaScript has been told of the batch: the next piece starts a new one.
     reported: Cell<bool>,
+    /// The loop's own call is under way, and takes what there is.
+    reads: Cell<bool>,
+    /// The leg whose body was handed to the loop: it does not run until that is done with.
+    handed: Cell<Option<usize>>,
     over: Cell<bool>,
     /// Wall time less monotonic time, when the call began.
     offset: f64,
@@ -155,6 +159,8 @@ impl Inner {
             hooks,
             legs: RefCell::default(),
             reported: Cell::new(false),
+            reads: Cell::new(false),
+            handed: Cell::new(None),
             over: Cell::new(false),
             offset: global::now().unix - global::now().monotonic,
             timer: RefCell::default(),
@@ -208,7 +214,7 @@ impl Inner {
         if waits {
             self.look();
         }
-        if !self.reported.get() && !self.call.borrow().batch().is_empty() {
+        if !self.reads.get() && !self.reported.get() && !self.call.borrow().batch().is_empty() {
             self.hooks.changed(false);
         }
     }
@@ -241,11 +247,12 @@ impl Inner {
                     Step::Lead => {
                         let reader = inner.legs.borrow().get(leg).and_then(|leg| leg.reader.clone());
                         if let Some(reader) = reader {
+                            inner.handed.set(Some(leg));
                             inner.hooks.lead(&reader);
                         }
                         return;
                     }
-                    Step::Over => return,
+                    Step::Over => return inner.interrupt(leg),
                 }
                 inner.follow_up();
             }
@@ -279,12 +286,16 @@ impl Inner {
 
     /// Makes what the leg will wait for next something that can be given up.
     fn rearm(&self, leg: usize) {
-        let mut legs = self.legs.borrow_mut();
-        while legs.len() <= leg {
-            legs.push(Running::new());
-        }
-        if let Some(running) = legs.get_mut(leg) {
-            *running = Running::new();
+        let last = {
+            let mut legs = self.legs.borrow_mut();
+            while legs.len() <= leg {
+                legs.push(Running::new());
+            }
+            legs.get_mut(leg).map(|running| std::mem::replace(running, Running::new()))
+        };
+        // An attempt that failed before its body ended would leave it open.
+        if let Some(last) = last {
+            last.interrupt();
         }
     }
 
@@ -340,7 +351,10 @@ impl Inner {
         let Some(wake) = wake else { return };
         let timer = global::set_timeout(&wake, bounded(until - global::now().monotonic));
         let ticket = self.call.borrow().ticket(leg);
-        self.sleepers.sleeping.borrow_mut().push((ticket, wake));
+        // There a caller that was cut off would never be taken out again.
+        if !self.sleepers.alone {
+            self.sleepers.sleeping.borrow_mut().push((ticket, wake));
+        }
         let _ = self.await_for(leg, promise).await;
         self.sleepers.sleeping.borrow_mut().retain(|(own, _)| *own != ticket);
         global::clear_timeout(&timer);
@@ -557,29 +571,34 @@ impl Call {
         Call { inner }
     }
 
-    /// Leaves the batch for JavaScript to read.
-    fn report(&self, progress: Progress) -> u32 {
-        {
-            let call = self.inner.call.borrow();
+    /// Leaves the batch for JavaScript to read, and runs the leg again whose body is done with.
+    fn report(&self) -> u32 {
+        let inner = &self.inner;
+        let progress = {
+            let call = inner.call.borrow();
             let batch = call.batch();
             let (text, marks) = (batch.text(), batch.marks());
-            self.inner.reported.set(true);
+            inner.reported.set(true);
             let places = [text.as_ptr() as u32, text.len() as u32, marks.as_ptr() as u32, marks.len() as u32];
             OUTPUT.set(places);
-        }
-        progress as u32
-    }
-
-    /// Reports what the piece led to that was fed to the leading leg, and sees to what follows.
-    fn follow_up(&self, leg: usize, progress: Progress) -> u32 {
-        let inner = &self.inner;
-        self.report(progress);
-        inner.follow_up();
-        if progress == Progress::Again {
+            call.progress()
+        };
+        if progress == Progress::Again
+            && let Some(leg) = inner.handed.take()
+        {
             inner.interrupt(leg);
             inner.run(leg);
         }
         progress as u32
+    }
+
+    /// Sees to what follows from a piece that was fed to the leading leg, then reports: what follows may
+    /// put more into the batch.
+    fn follow_up(&self) -> u32 {
+        self.inner.reads.set(true);
+        self.inner.follow_up();
+        self.inner.reads.set(false);
+        self.report()
     }
 }
 
@@ -605,8 +624,12 @@ impl Call {
 
     /// Leaves the batch to be taken that came without the loop's doing. Returns as `feed`.
     pub fn take(&self) -> u32 {
-        let progress = self.inner.call.borrow().progress();
-        self.report(progress)
+        self.report()
+    }
+
+    /// How it stands (as `feed`), without the batch.
+    pub fn progress(&self) -> u32 {
+        self.inner.call.borrow().progress() as u32
     }
 
     /// Takes the chunk of `length` bytes that was written to `input`. Returns 0 to read on, 1 when
@@ -615,28 +638,30 @@ impl Call {
     pub fn feed(&self, length: usize, now: f64, busy: f64) -> u32 {
         #[cfg(feature = "forced-trap")]
         INPUT.with_borrow(|input| super::trap::piece(input.get(..length).unwrap_or_default()));
-        let (leg, progress) = {
+        {
             let (mut call, mut shared) = self.inner.borrow();
             let now = Now { monotonic: now, unix: now + self.inner.offset };
             let leg = call.leader();
             call.set_busy(busy);
             let feed =
                 |input: &Vec<u8>| call.feed(leg, input.get(..length).unwrap_or_default(), &mut shared, now);
-            (leg, INPUT.with_borrow(feed))
-        };
-        self.follow_up(leg, progress)
+            INPUT.with_borrow(feed);
+        }
+        self.follow_up()
     }
 
     /// The body has ended, or broken off (returns as `feed`).
     pub fn end(&self, broken: bool) -> u32 {
-        let (leg, progress) = {
+        {
             let (mut call, mut shared, now) = self.inner.enter();
             let leg = call.leader();
-            let progress =
-                if broken { call.break_off(leg, &mut shared, now) } else { call.end(leg, &mut shared, now) };
-            (leg, progress)
-        };
-        self.follow_up(leg, progress)
+            if broken {
+                call.break_off(leg, &mut shared, now);
+            } else {
+                call.end(leg, &mut shared, now);
+            }
+        }
+        self.follow_up()
     }
 
     /// Ends the call at once and closes its connection.
