@@ -11,6 +11,7 @@
     clippy::unimplemented
 )]
 
+pub mod cache;
 pub mod engine;
 pub mod error;
 pub mod ports;

@@ -14,7 +14,7 @@ use web_sys::AbortController;
 
 use super::{fetch, global};
 use crate::core::engine::attempt::{HttpRequest, Reading};
-use crate::core::engine::{self, Progress, Shared, Step};
+use crate::core::engine::{self, Found, Progress, Shared, Step};
 use crate::core::ports::Now;
 use crate::core::secret::Secret;
 use crate::core::wire::batch::Want;
@@ -47,6 +47,11 @@ extern "C" {
     /// There is a batch to be taken, or the call is over.
     #[wasm_bindgen(method)]
     fn changed(this: &Hooks, settled: bool);
+
+    /// Looks for an answer under a key that costs no request: resolves to a reader of its tape, whose `age`
+    /// is a number if the tape was kept, or to `undefined`.
+    #[wasm_bindgen(method)]
+    fn recall(this: &Hooks, key: &str, deterministic: bool) -> Promise;
 
     /// JSON objects, comma-separated, for the caller's listeners.
     #[wasm_bindgen(method)]
@@ -240,6 +245,7 @@ impl Inner {
                 inner.follow_up();
                 match step {
                     Step::Token(candidate) => inner.ask_for_token(leg, candidate).await,
+                    Step::Recall(key, deterministic) => inner.recall(leg, &key, deterministic).await,
                     Step::Send(request) => inner.send(leg, *request).await,
                     Step::Consult(facts) => inner.consult(leg, facts).await,
                     Step::Wait(until) => inner.sleep(leg, until).await,
@@ -325,6 +331,22 @@ impl Inner {
         self.hooks.set_cause(&thrown);
         let (mut call, mut shared, now) = self.enter();
         call.on_token_failure(&mut shared, now);
+    }
+
+    /// Looks for an answer that costs no request. What fails there is as good as nothing found.
+    async fn recall(&self, leg: usize, key: &str, deterministic: bool) {
+        self.rearm(leg);
+        let Some(found) = self.await_for(leg, self.hooks.recall(key, deterministic)).await else { return };
+        let found = match found {
+            Ok(reader) if reader.is_object() => {
+                let age = Reflect::get(&reader, &JsValue::from_str("age")).ok();
+                self.set(leg, |running| running.reader = Some(reader.unchecked_into()));
+                age.and_then(|age| age.as_f64()).map_or(Found::InFlight, Found::Kept)
+            }
+            _ => Found::Nothing,
+        };
+        let (mut call, mut shared, now) = self.enter();
+        call.on_recalled(leg, found, &mut shared, now);
     }
 
     /// Asks the caller's function whether to try again; what it throws is no opinion.
@@ -681,6 +703,16 @@ impl Call {
     /// The error's facts, as JSON.
     pub fn error(&self) -> String {
         text(self.inner.call.borrow().error())
+    }
+
+    /// What the tape of a call that makes one has gained since it was last asked.
+    pub fn tape(&self) -> String {
+        text(self.inner.call.borrow_mut().take_tape())
+    }
+
+    /// Whether its answer may be given again.
+    pub fn keepable(&self) -> bool {
+        self.inner.call.borrow().is_keepable()
     }
 
     /// The trace so far, as JSON.

@@ -13,7 +13,7 @@ use crate::core::error::Error;
 type Checked<Value> = Result<Value, Box<Error>>;
 
 /// Puts `options` over `settings`. TypeScript has given some of them one form: `headers` is a flat list of
-/// names and values, `retry`, `limits` and `hedge` are objects, `fallbacks` is a list or the name of an
+/// names and values, `recalls` and the like come from `cache`, `retry`, `limits` and `hedge` are objects, `fallbacks` is a list or the name of an
 /// order. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
 pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
     let texts = [
@@ -23,6 +23,7 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
         (&mut settings.base_url, "baseUrl"),
         (&mut settings.hub_url, "hubUrl"),
         (&mut settings.bill_to, "billTo"),
+        (&mut settings.cache_note, "cacheNote"),
     ];
     for (place, name) in texts {
         text(options, name, name, place)?;
@@ -34,6 +35,9 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
         (&mut settings.reasoning_tags, options, "reasoningTags"),
         (&mut settings.breaker, options, "breaker"),
         (&mut settings.notices, options, "notices"),
+        (&mut settings.recalls, options, "recalls"),
+        (&mut settings.shares_answers, options, "sharesAnswers"),
+        (&mut settings.tapes, options, "tapes"),
         (&mut settings.retry.jitter, &retry, "retry.jitter"),
     ];
     for (place, object, path) in switches {

@@ -3,6 +3,7 @@
 mod body;
 mod breaker;
 mod budget;
+mod cache;
 mod call;
 mod catalogue;
 mod chat;

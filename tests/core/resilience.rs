@@ -4,6 +4,7 @@ mod fallbacks;
 mod hedging;
 mod mid_stream;
 mod queueing;
+mod recalling;
 mod retries;
 mod stage;
 mod telling;

@@ -578,6 +578,7 @@ impl World {
                 let delay = self.random.pick(&[0.0, 1.0, 500.0]);
                 self.wait_for(c, leg, Waiting::Token(candidate), Some(delay));
             }
+            Step::Recall(..) => panic!("nothing is kept here"),
             Step::Consult(facts) => {
                 invariants::no_secret(&facts, "the facts that the caller is asked about");
                 self.rearm(c, leg);

@@ -21,6 +21,9 @@ pub enum Phase {
     Token,
     /// Everything is known that a plan needs.
     Plan,
+    /// An answer is looked for that costs no request. The request says itself, or not, that its answer is
+    /// always the same.
+    Recall(bool),
     /// The Hub is asked for this model's mapping.
     Lookup(String),
     /// The router is asked who else serves the model, because of this failure.

@@ -10,10 +10,12 @@ pub mod attempt;
 pub mod judge;
 pub mod leg;
 pub mod plan;
+pub mod recall;
 pub mod settings;
 pub mod settle;
 pub mod shared;
 pub mod stream;
+pub mod tape;
 pub mod trace;
 
 use std::rc::Rc;
@@ -21,6 +23,7 @@ use std::rc::Rc;
 use self::attempt::{Head, HttpRequest, Reading};
 use self::leg::{Leg, Phase, Verdict};
 use self::plan::{Plan, Protocol, Task};
+pub use self::recall::Found;
 use self::settings::{Fallback, MidStream, Order, Settings};
 use self::settle::Answerer;
 pub use self::shared::Shared;
@@ -54,6 +57,9 @@ pub enum Step {
     /// Ask the caller's function for the access token of this target (0 for the call's own, 1 for the
     /// first fallback's); then [`Call::on_token`].
     Token(usize),
+    /// Look for an answer under this key, which is [deterministic](Phase::Recall) or not; then
+    /// [`Call::on_recalled`].
+    Recall(String, bool),
     /// Send this; then [`Call::on_head`] or [`Call::on_no_answer`].
     Send(Box<HttpRequest>),
     /// Ask the caller's function whether to try again after this failure (its facts as JSON); then
@@ -116,6 +122,11 @@ pub struct Call {
     /// The timer must be set anew.
     rearm: bool,
     estimated_prompt: f64,
+    /// An answer is to be looked for before a request is planned.
+    recalls: bool,
+    /// What is on the tape and not yet taken, and whether its end has been put there.
+    tape: Vec<u8>,
+    tape_ended: bool,
 }
 
 impl Call {
@@ -161,9 +172,16 @@ impl Call {
         if let stream::Answer::Chat(chat) = &mut stream.answer {
             chat.think_tags = settings.reasoning_tags;
         }
-        shared.budget.deposit(now.monotonic);
+        if !settings.recalls {
+            shared.budget.deposit(now.monotonic);
+        }
         let fallbacks = std::mem::take(&mut settings.fallbacks);
         let may_ask_router = settings.automatic.is_some() && settings.endpoint_url.is_empty();
+        let recalls = settings.recalls;
+        let mut trace = Trace::new(now);
+        if settings.tapes {
+            trace.recalled(&settings.cache_note);
+        }
         let settings = Rc::new(settings);
         let first = Leg {
             candidate: 0,
@@ -208,11 +226,14 @@ impl Call {
             batch: Batch::default(),
             answerer: Answerer::default(),
             place: None,
-            trace: Trace::new(now),
+            trace,
             notices: Vec::new(),
             busy: 0.0,
             rearm: false,
             estimated_prompt,
+            recalls,
+            tape: Vec::new(),
+            tape_ended: false,
         })
     }
 
@@ -232,6 +253,13 @@ impl Call {
             }
             match &own.phase {
                 Phase::Token => return Step::Token(own.candidate),
+                Phase::Plan if std::mem::take(&mut self.recalls) => {
+                    if let Some(step) = self.recall(leg, shared, now) {
+                        return step;
+                    }
+                }
+                // Its driver is about to tell what was found.
+                Phase::Recall(_) => return Step::Over,
                 Phase::Plan => self.plan(leg, shared, now),
                 Phase::Lookup(model) => {
                     let request = attempt::lookup(&own.settings, model, own.token.as_ref());
@@ -582,7 +610,7 @@ impl Call {
             let leads = self.leader == Some(number) || self.leader.is_none() && stays;
             let answerer = leg.answerer();
             let batch = if leads { &mut self.batch } else { &mut leg.batch };
-            if leg.head.status == 200 {
+            if leg.head.status == 200 || !answerer.provider.is_empty() && leg.stream.tape.is_some() {
                 batch.event(Mark::Start, &|event| answerer.write(event));
             }
             leg.stream.replay(batch);
@@ -686,6 +714,7 @@ impl Call {
             self.batch.append(&own.batch);
             own.batch.clear();
         }
+        self.note_start();
     }
 
     fn complete(&mut self, leg: usize, shared: &mut Shared, now: Now) {
@@ -762,6 +791,10 @@ impl Call {
 
     /// The leg's attempt has failed, or could not be made.
     fn attempt_failed(&mut self, leg: usize, error: Box<Error>, shared: &mut Shared, now: Now) {
+        if self.plays(leg) {
+            return self.tape_failed(leg, error, shared, now);
+        }
+        self.tape_answer();
         let Some(own) = self.legs.get_mut(leg).filter(|_| !self.settled) else { return };
         if error.kind == Kind::RateLimit
             && error.reason != "gate"
@@ -867,6 +900,7 @@ impl Call {
         } else {
             own.stream.restart();
             self.batch.event(Mark::Restart, &|_| {});
+            self.note("restart", &|_| {});
         }
     }
 
@@ -903,6 +937,7 @@ impl Call {
 
     fn tell(&mut self, mark: Mark, kind: &str, fill: &dyn Fn(&mut ObjectWriter<'_>)) {
         self.batch.event(mark, fill);
+        self.note(kind, fill);
         if self.settings.notices {
             notice(&mut self.notices, kind, fill);
         }
@@ -1348,6 +1383,9 @@ impl Call {
 impl Leg {
     /// Who answers, as far as it is known.
     fn answerer(&self) -> Answerer {
+        if let Some(tape) = &self.stream.tape {
+            return tape.origin.clone().unwrap_or_default();
+        }
         let planned = self.target().map_or("", |target| target.provider.as_str());
         let provider = if self.head.provider.is_empty() { planned } else { &self.head.provider };
         Answerer {

@@ -55,6 +55,14 @@ pub struct Settings {
     pub wake_timeout: Option<Milliseconds>,
     /// Tell of attempts and changes of state as they happen.
     pub notices: bool,
+    /// An answer may be there that costs no request: look for it first.
+    pub recalls: bool,
+    /// It may have been given to another credential.
+    pub shares_answers: bool,
+    /// Write a tape of the answer. Nobody reads the call otherwise.
+    pub tapes: bool,
+    /// Why such a call was made although its answer was looked for, where there is something to tell.
+    pub cache_note: String,
 }
 
 /// How long a dedicated endpoint of Hugging Face may take to wake.
@@ -134,6 +142,10 @@ impl Default for Settings {
             priority: 0.0,
             wake_timeout: None,
             notices: false,
+            recalls: false,
+            shares_answers: false,
+            tapes: false,
+            cache_note: String::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::plan::Task;
+use super::tape::{self, Tape};
 use crate::core::error::{Error, Kind};
 use crate::core::wire::batch::Batch;
 use crate::core::wire::chat::{self, Fault};
@@ -50,8 +51,16 @@ impl Answer {
         }
     }
 
+    /// The body broke off, and what comes next continues it.
+    pub fn resume(&mut self) {
+        match self {
+            Answer::Chat(answer) => answer.resume(),
+            Answer::Generation(generation) => generation.resume(),
+        }
+    }
+
     /// An empty one that reads in the same way.
-    fn anew(&self) -> Answer {
+    pub fn anew(&self) -> Answer {
         match self {
             Answer::Chat(chat) => Answer::Chat(chat.anew()),
             Answer::Generation(_) => Answer::Generation(Box::default()),
@@ -126,12 +135,15 @@ pub struct Stream {
     pieces: u64,
     /// The events so far, while nobody has said how the answer is to be read.
     held: Option<Held>,
+    /// What is read is a tape.
+    pub tape: Option<Box<Tape>>,
 }
 
 /// Events that are kept for a consumer who has yet to come.
 #[derive(Debug, Default)]
-struct Held {
-    events: Vec<Vec<u8>>,
+pub struct Held {
+    /// In order; an empty one where a body broke off and another continued the answer.
+    pub events: Vec<Vec<u8>>,
     size: usize,
 }
 
@@ -145,14 +157,14 @@ impl Stream {
             chat.expected_choices = expected_choices;
         }
         let held = streamed.then(Held::default);
-        Stream { streamed, format: Format::Unknown(Vec::new()), answer, pieces: 0, held }
+        Stream { streamed, format: Format::Unknown(Vec::new()), answer, pieces: 0, held, tape: None }
     }
 
     /// A reader for another answer to the same request.
     pub fn anew(&self) -> Stream {
         let format = Format::Unknown(Vec::new());
         let held = self.held.is_some().then(Held::default);
-        Stream { streamed: self.streamed, format, answer: self.answer.anew(), pieces: 0, held }
+        Stream { streamed: self.streamed, format, answer: self.answer.anew(), pieces: 0, held, tape: None }
     }
 
     /// A consumer has come: what came before is put into its batch, and nothing is kept any more.
@@ -173,7 +185,7 @@ impl Stream {
             // Here the body broke off, and another continued it.
             if event.is_empty() {
                 self.answer.release(batch);
-                self.resume_answer();
+                self.answer.resume();
             }
             let _ = self.answer.take(event, batch);
         }
@@ -182,6 +194,11 @@ impl Stream {
     /// The consumer is there from the start.
     pub fn hold_nothing(&mut self) {
         self.held = None;
+    }
+
+    /// Takes the events that are kept.
+    pub fn take_held(&mut self) -> Vec<Vec<u8>> {
+        self.held.as_mut().map(|held| std::mem::take(&mut held.events)).unwrap_or_default()
     }
 
     /// Forgets the answer: another attempt will bring it.
@@ -195,14 +212,7 @@ impl Stream {
         if let Some(held) = &mut self.held {
             held.events.push(Vec::new());
         }
-        self.resume_answer();
-    }
-
-    fn resume_answer(&mut self) {
-        match &mut self.answer {
-            Answer::Chat(answer) => answer.resume(),
-            Answer::Generation(generation) => generation.resume(),
-        }
+        self.answer.resume();
     }
 
     /// Whether the service has said why it ended, so that only trailing words are missing.
@@ -244,6 +254,9 @@ impl Stream {
                     return Outcome::More;
                 }
                 Some(_) if is_mark => return Outcome::More,
+                Some(_) if self.tape.is_some() => {
+                    Format::Events(Box::new(sse::Parser::with_limit(tape::MAX_EVENT_BYTES)))
+                }
                 Some(b'<') => return failed(Kind::InvalidResponse, "markup"),
                 Some(b'{' | b'[' | b'"') => Format::Document(Vec::new()),
                 Some(_) if self.streamed => Format::Events(Box::default()),
@@ -277,11 +290,20 @@ impl Stream {
                 let answer = &mut self.answer;
                 let pieces = &mut self.pieces;
                 let held = &mut self.held;
+                let tape = &mut self.tape;
                 let fed = parser.feed(bytes, &mut |event| {
                     *pieces += 1;
-                    outcome = take_event(answer, event, held, batch);
+                    outcome = match tape {
+                        Some(tape) if !event.name.is_empty() => tape.take(event, answer, held, batch),
+                        _ => take_event(answer, event, held, batch),
+                    };
                     flow(&outcome)
                 });
+                if let Some(document) = tape.as_mut().and_then(|tape| tape.document.take()) {
+                    outcome = self.take_document(&document, batch);
+                    self.format = Format::Document(document);
+                    return outcome;
+                }
                 match fed {
                     Ok(_) => outcome,
                     Err(sse::TooLarge) => failed(Kind::ResponseTooLarge, "event"),

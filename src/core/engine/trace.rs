@@ -1,6 +1,7 @@
 //! What happened to a call, for a person who asks why: no prompt, no answer, no secret.
 
 use super::plan::Target;
+use super::recall::Recalled;
 use crate::core::ports::{Milliseconds, Now};
 use crate::core::provider::url;
 use crate::core::wire::json::ObjectWriter;
@@ -32,12 +33,14 @@ pub struct Trace {
     started: Now,
     state: &'static str,
     attempts: Vec<Attempt>,
+    /// What the cache did, if it was asked.
+    pub cache: Option<Box<Recalled>>,
 }
 
 impl Trace {
     /// The call begins.
     pub fn new(now: Now) -> Trace {
-        Trace { started: now, state: "open", attempts: Vec::new() }
+        Trace { started: now, state: "open", attempts: Vec::new(), cache: None }
     }
 
     /// An attempt wants to send its request. Returns its number, by which the rest is told.
@@ -124,7 +127,7 @@ impl Trace {
 
     /// `{ "startedAt", "state", "attempts": [{ "provider", "model", "url", "status"?, "queued", "sent"?,
     /// "headers"?, "firstToken"?, "lastToken"?, "ended"?, "outcome", "verdict"?, "delay"?, "hedge"?,
-    /// "wasted"?: { "prompt_tokens", "completion_tokens" } }] }`; `startedAt` is in milliseconds since 1970.
+    /// "wasted"?: { "prompt_tokens", "completion_tokens" } }], "cache"? }`; `startedAt` is in milliseconds since 1970.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut trace = ObjectWriter::new(out);
         trace.integer("startedAt", whole(self.started.unix)).text("state", self.state.as_bytes());
@@ -137,7 +140,15 @@ impl Trace {
             attempt.write(out);
         }
         out.push(b']');
+        if let Some(cache) = &self.cache {
+            cache.write(trace.key("cache"));
+        }
         trace.end();
+    }
+
+    /// The cache had no answer, because of this.
+    pub fn recalled(&mut self, why: &str) {
+        self.cache = Some(Box::new(Recalled { why: why.to_owned(), ..Recalled::default() }));
     }
 }
 

@@ -117,6 +117,12 @@ impl Watchdog {
         self.finished = false;
     }
 
+    /// Nothing is asked of a service: only the total runs.
+    pub fn rests(&mut self) {
+        self.began = true;
+        self.waits();
+    }
+
     /// When the call has to be over.
     pub fn deadline(&self) -> Milliseconds {
         self.started + self.limits.total

@@ -152,6 +152,13 @@ impl Batch {
         }
     }
 
+    /// An event whose JSON is written already.
+    pub fn written_event(&mut self, mark: Mark, json: &[u8]) {
+        if self.want == Want::Events {
+            self.mark(mark, json);
+        }
+    }
+
     /// What a JSON value gains that grows with the answer: the text's own (`None`), or the arguments of
     /// the tool call at a position.
     pub fn patch(&mut self, tool_call: Option<u64>, patch: Patch<'_>) {

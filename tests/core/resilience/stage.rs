@@ -3,7 +3,7 @@
 use hf_inference_wasm::core::engine::attempt::{Head, HttpRequest, Reading};
 use hf_inference_wasm::core::engine::plan::Task;
 use hf_inference_wasm::core::engine::settings::{Fallback, Settings};
-use hf_inference_wasm::core::engine::{Call, Progress, Shared, Step};
+use hf_inference_wasm::core::engine::{Call, Found, Progress, Shared, Step};
 use hf_inference_wasm::core::ports::Now;
 use hf_inference_wasm::core::secret::Secret;
 use hf_inference_wasm::core::wire::batch::{Mark, Want};
@@ -26,6 +26,7 @@ pub type Event = fn(&mut Stage);
 #[derive(Clone, Debug, PartialEq)]
 pub enum At {
     Token(usize),
+    Recall(String, bool),
     Answer,
     Opinion(Value),
     Sleep(f64),
@@ -215,6 +216,7 @@ impl Stage {
         let own = &mut self.runs[run];
         let at = match own.call.step(leg, &mut self.shared, now) {
             Step::Token(candidate) => At::Token(candidate),
+            Step::Recall(key, deterministic) => At::Recall(key, deterministic),
             Step::Send(request) => {
                 own.sent.push((time, leg, *request));
                 At::Answer
@@ -403,6 +405,14 @@ impl Stage {
         let progress = self.with_call(run, |call, shared, now| call.break_off(leg, shared, now));
         self.resume(run, leg);
         progress
+    }
+
+    /// What was found under the key that the call is looked up by.
+    pub fn recalled(&mut self, run: usize, found: Found) {
+        let leg = self.runs[run].legs.iter().position(|at| matches!(at, At::Recall(..))).expect("a look-up");
+        self.over(run, leg);
+        self.with_call(run, |call, shared, now| call.on_recalled(leg, found, shared, now));
+        self.resume(run, leg);
     }
 
     /// The caller's function says whether to try again.

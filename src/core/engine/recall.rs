@@ -1,0 +1,256 @@
+//! Answers that cost no request: a cache's, or that of the same request in flight.
+//!
+//! Such a call (`Settings::recalls`) has its key looked up before it plans anything, and reads a
+//! [tape](super::tape) if there is one. A call that makes one (`Settings::tapes`) is an ordinary call that
+//! nobody reads: its driver takes the tape as it grows, and hands it to the calls that do.
+
+use super::leg::Phase;
+use super::plan::{self, Task};
+use super::stream::Answer;
+use super::tape::{self, Tape};
+use super::{Call, Shared, Step};
+use crate::core::cache::Key;
+use crate::core::error::Error;
+use crate::core::ports::{Milliseconds, Now};
+use crate::core::provider::body::Members;
+use crate::core::secret::Secret;
+use crate::core::wire::batch::Want;
+use crate::core::wire::json::{self, ObjectWriter};
+
+/// What was found under a call's key.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Found {
+    /// Nothing, or nothing that may be used: a request is to be sent.
+    Nothing,
+    /// A tape that was kept, so long ago.
+    Kept(Milliseconds),
+    /// The growing tape of a call in flight.
+    InFlight,
+}
+
+/// What the cache did for a call, for its trace.
+#[derive(Clone, Debug, Default)]
+pub struct Recalled {
+    /// The answer cost no request.
+    pub hit: bool,
+    /// It is that of another call in flight.
+    pub joined: bool,
+    /// How old it is.
+    pub age: Option<Milliseconds>,
+    /// Why it was not found, or not looked for, where there is something to tell.
+    pub why: String,
+}
+
+impl Recalled {
+    /// `{ "hit", "joined"?, "age"?, "why"? }`
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut object = ObjectWriter::new(out);
+        object.bool("hit", self.hit);
+        if self.joined {
+            object.bool("joined", true);
+        }
+        if let Some(age) = self.age {
+            object.integer("age", age.max(0.0) as u64);
+        }
+        object.text_if("why", self.why.as_bytes());
+        object.end();
+    }
+}
+
+impl Call {
+    /// The leg's key is to be looked up, unless nobody knows with whose credential a fallback would answer.
+    pub(super) fn recall(&mut self, leg: usize, shared: &mut Shared, now: Now) -> Option<Step> {
+        let settings = &self.settings;
+        let unknown = self.fallbacks.iter().any(|fallback| fallback.has_token_function);
+        if unknown && !settings.shares_answers {
+            self.trace.recalled("credentials");
+            shared.budget.deposit(now.monotonic);
+            return None;
+        }
+        let members = Members::read(&self.request)?;
+        let deterministic = is_deterministic(&members);
+        let key = self.key();
+        self.legs.get_mut(leg)?.phase = Phase::Recall(deterministic);
+        Some(Step::Recall(key, deterministic))
+    }
+
+    /// What is asked, of whom, and with which credential. Not who answered: that may be a fallback.
+    fn key(&self) -> String {
+        let settings = &self.settings;
+        let own = |token: Option<&Secret>, key: &mut Key| {
+            let token = token.filter(|_| !settings.shares_answers);
+            key.part(token.map_or("", Secret::expose).as_bytes());
+        };
+        let mut key = Key::new(tape::VERSION);
+        key.part(&[u8::from(self.task == Task::Generation), u8::from(self.streamed)]);
+        for text in [
+            &settings.model,
+            &settings.provider,
+            &settings.endpoint_url,
+            &settings.base_url,
+            &settings.bill_to,
+        ] {
+            key.part(text.as_bytes());
+        }
+        key.part(&[settings.automatic.map_or(0, |order| order as u8 + 1)]);
+        own(self.token.as_ref(), &mut key);
+        key.part(&(self.fallbacks.len() as u64).to_be_bytes());
+        for fallback in &self.fallbacks {
+            for text in [&fallback.model, &fallback.provider, &fallback.endpoint_url] {
+                key.part(text.as_bytes());
+            }
+            own(fallback.token.as_ref(), &mut key);
+        }
+        key.request(&self.request);
+        for (name, value) in &settings.headers {
+            if !settings.shares_answers || !plan::is_confidential(name) {
+                key.part(name.as_bytes());
+                key.part(value.as_bytes());
+            }
+        }
+        key.name()
+    }
+
+    /// What was found under the key of [`Step::Recall`]. When something was, the driver feeds the tape to the
+    /// leg as it would a body.
+    pub fn on_recalled(&mut self, leg: usize, found: Found, shared: &mut Shared, now: Now) {
+        let Some(own) = self.legs.get_mut(leg).filter(|_| !self.settled) else { return };
+        let Phase::Recall(deterministic) = own.phase else { return };
+        if found == Found::Nothing {
+            own.phase = Phase::Plan;
+            self.trace.recalled(if deterministic { "" } else { "temperature" });
+            shared.budget.deposit(now.monotonic);
+            return;
+        }
+        own.phase = Phase::Reading;
+        own.stream.tape = Some(Box::new(Tape::default()));
+        own.watchdog.rests();
+        own.batch.set_want(self.batch.want());
+        if self.batch.want() != Want::Nothing {
+            own.stream.hold_nothing();
+        }
+        let age = if let Found::Kept(age) = found { Some(age) } else { None };
+        let joined = found == Found::InFlight;
+        self.trace.cache = Some(Box::new(Recalled { hit: true, joined, age, why: String::new() }));
+        self.rearm = true;
+    }
+
+    /// Whether the answer is a tape's: no request was sent for it, and nobody is billed.
+    pub fn is_recalled(&self) -> bool {
+        self.trace.cache.as_ref().is_some_and(|cache| cache.hit)
+    }
+
+    /// Whether the leg reads a tape.
+    pub(super) fn plays(&self, leg: usize) -> bool {
+        self.legs.get(leg).is_some_and(|leg| leg.stream.tape.is_some())
+    }
+
+    /// What fails there is not tried again: a call in flight has had its retries. A tape that was kept, and
+    /// cannot be read, is as good as none while nothing of it was shown.
+    pub(super) fn tape_failed(&mut self, leg: usize, error: Box<Error>, shared: &mut Shared, now: Now) {
+        let kept = self.trace.cache.as_ref().is_some_and(|cache| cache.age.is_some());
+        match self.legs.get_mut(leg) {
+            Some(own) if kept && !own.stream.answer.has_output() && self.leader.is_none() => {
+                own.stream.restart();
+                own.batch.clear();
+                own.phase = Phase::Plan;
+                self.trace.recalled("corrupt");
+                shared.budget.deposit(now.monotonic);
+            }
+            _ => self.fail(error, shared, now),
+        }
+    }
+
+    /// Notes something on the tape, behind what has come of the answer.
+    pub(super) fn note(&mut self, name: &str, fill: &dyn Fn(&mut ObjectWriter<'_>)) {
+        if self.settings.tapes {
+            self.tape_answer();
+            let mut data = Vec::new();
+            let mut object = ObjectWriter::new(&mut data);
+            fill(&mut object);
+            object.end();
+            tape::write(&mut self.tape, name, &json::well_formed(data));
+        }
+    }
+
+    /// Notes who answers, before what has come of the answer.
+    pub(super) fn note_start(&mut self) {
+        if self.settings.tapes {
+            let mut data = Vec::new();
+            let mut object = ObjectWriter::new(&mut data);
+            self.answerer.write(&mut object);
+            object.end();
+            tape::write(&mut self.tape, "start", &json::well_formed(data));
+        }
+    }
+
+    /// Puts what has come of the answer on the tape.
+    pub(super) fn tape_answer(&mut self) {
+        if !self.settings.tapes {
+            return;
+        }
+        let leader = self.leader.and_then(|leader| self.legs.get_mut(leader));
+        for event in leader.map(|leg| leg.stream.take_held()).unwrap_or_default() {
+            let name = if event.is_empty() { "resume" } else { "" };
+            tape::write(&mut self.tape, name, &event);
+        }
+    }
+
+    /// What the tape has gained. Its end is there once, when the call is complete.
+    pub fn take_tape(&mut self) -> Vec<u8> {
+        self.tape_answer();
+        if self.is_complete() && !std::mem::replace(&mut self.tape_ended, true) {
+            let document = self.stream().map_or(&[][..], |stream| stream.document()).to_vec();
+            let (name, data) =
+                if document.is_empty() { ("", &b"[DONE]"[..]) } else { ("document", &document[..]) };
+            tape::write(&mut self.tape, name, data);
+        }
+        json::well_formed(std::mem::take(&mut self.tape))
+    }
+
+    fn is_complete(&self) -> bool {
+        self.settled && self.error.is_none() && !self.aborted
+    }
+
+    /// Whether the answer may be given again: it is complete, in one piece, and ended because the model or
+    /// the request said so. One that the service cut at a length of its own choice may be longer next time.
+    pub fn is_keepable(&self) -> bool {
+        let (Some(stream), Some(members)) = (self.stream(), Members::read(&self.request)) else {
+            return false;
+        };
+        if !self.is_complete() || self.continued.is_some() {
+            return false;
+        }
+        let limits = ["max_tokens", "max_completion_tokens", "max_new_tokens"];
+        let parameters = members.get("parameters").unwrap_or_default();
+        let bounded =
+            limits.iter().any(|name| members.get(name).or(json::member(parameters, name)).is_some());
+        let fits = |reason: &str| matches!(reason, "stop" | "tool_calls") || bounded && reason == "length";
+        match &stream.answer {
+            Answer::Chat(chat) => {
+                chat.is_all_finished()
+                    && chat.choices().iter().all(|choice| fits(choice.normalised_finish_reason()))
+            }
+            Answer::Generation(generation) => {
+                let mut output = Vec::new();
+                generation.write_output(&mut output);
+                let reason = json::member(&output, "details")
+                    .and_then(|details| json::member(details, "finish_reason"))
+                    .and_then(json::as_text);
+                // TGI's short form does not tell.
+                let reason = reason.map_or("length".to_owned(), |reason| reason.to_text());
+                let ended = ["stop", "eos_token", "stop_sequence"].contains(&reason.as_str());
+                fits(if ended { "stop" } else { &reason })
+            }
+        }
+    }
+}
+
+/// Whether the same request gives the same answer, as far as it says so itself: a service's own temperature
+/// is not known.
+fn is_deterministic(members: &Members<'_>) -> bool {
+    let parameters = members.get("parameters").unwrap_or_default();
+    let value = |name| members.get(name).or(json::member(parameters, name));
+    value("temperature").and_then(json::as_number) == Some(0.0)
+        || json::member(parameters, "do_sample") == Some(b"false")
+}
