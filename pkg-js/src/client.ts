@@ -4,6 +4,7 @@ import { fromFacts, InputError } from "./errors.js";
 import { Exchange, type Hooks } from "./exchange.js";
 import { afterThrow, generation, glue, init, isLoaded } from "./instance.js";
 import { accessTokens, alone, listener, merge, signals, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
+import type { Recalls } from "./recall.js";
 import { prepareSchema } from "./schema.js";
 import { ChatStream, GenerationStream, type ChatFinal } from "./stream.js";
 import { readObject } from "./structured.js";
@@ -56,6 +57,7 @@ export class InferenceClient {
 
   readonly #options: ClientOptions;
   #core: { client: glue.Client; generation: number } | undefined;
+  #recalls: Recalls | undefined;
 
   /** @param options What all calls of this client have in common. */
   constructor(options?: ClientOptions);
@@ -158,8 +160,15 @@ export class InferenceClient {
   }
 
   #exchange(isGeneration: boolean, streamed: boolean, request: object, options: CallOptions | undefined): Exchange {
-    const ready = isLoaded() ? undefined : init();
-    const begin = (hooks: Hooks): glue.Call => {
+    let ready = isLoaded() ? undefined : init();
+    let recall: typeof import("./recall.js") | undefined;
+    let tokens: unknown[] | undefined;
+    const { cache, singleFlight } = merge(this.#options, options);
+    if (cache || singleFlight) {
+      // Who cannot load it does without.
+      ready = Promise.all([ready, import("./recall.js").then((module) => (recall = module), () => {})]).then(() => {});
+    }
+    const begin = (hooks: Hooks, core?: object): glue.Call => {
       const { body, options: own, schema } = split(request);
       if (schema !== undefined) {
         const prepared = prepareSchema(schema);
@@ -167,12 +176,15 @@ export class InferenceClient {
       }
       const call = merge(own, options);
       const all = merge(this.#options, call);
-      const overrides = Object.keys(call).length > 0 ? toCore(all) : undefined;
+      // The call and its flight ask for one token together.
+      tokens ??= recall ? accessTokens(all).map(recall.once) : accessTokens(all);
+      if (recall) core ??= (this.#recalls ??= new recall.Recalls()).attach(hooks, all, begin, listener(all));
+      const overrides = core || Object.keys(call).length > 0 ? { ...toCore(all), ...core } : undefined;
       const { fetch, retry } = all;
       const ask = typeof retry === "object" ? retry?.shouldRetry : undefined;
       const shouldRetry = ask && ((facts: string) => ask(fromFacts(facts)));
       return guarded(() =>
-        this.#client().call(isGeneration, streamed, stringify(body), overrides, accessTokens(all), fetch, shouldRetry, hooks),
+        this.#client().call(isGeneration, streamed, stringify(body), overrides, tokens!, fetch, shouldRetry, hooks),
       );
     };
     try {

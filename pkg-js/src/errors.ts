@@ -59,6 +59,27 @@ export interface Trace {
   state: "open" | "complete" | "truncated" | "stalled" | "aborted" | "failed";
   /** Its requests, in order. */
   attempts: TraceAttempt[];
+  /** What the cache did; absent when it was not asked. */
+  cache?: CacheTrace;
+}
+
+/** What the cache did for a call, in a {@link Trace}. */
+export interface CacheTrace {
+  /** The answer cost no request of this call: it was kept, or is that of another call in flight. */
+  hit: boolean;
+  /** It is that of another call that was in flight. */
+  joined?: boolean;
+  /** How old an answer is that was kept, in milliseconds. */
+  age?: number;
+  /** What the answer would have cost, in USD, where it is known. */
+  savedUsd?: number;
+  /**
+   * Why nothing was found, where it is not simply that nothing was kept: it was `"expired"`, `"corrupt"` or of
+   * another `"version"` of this package; the store `"failed"` or did not answer in time (`"timeout"`). Or why
+   * nothing was looked for: the call asked anew (`"refresh"`), its answer is not kept because of its
+   * `"temperature"`, or a fallback's `"credentials"` come from a function and are not known.
+   */
+  why?: "expired" | "corrupt" | "version" | "failed" | "timeout" | "refresh" | "temperature" | "credentials";
 }
 
 /** An error's facts, as the core writes them. */

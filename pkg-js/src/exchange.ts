@@ -18,9 +18,22 @@ const FAILED = 2;
 const AGAIN = 3;
 
 /** Anything a body can be read from, chunk by chunk. */
-interface ChunkReader {
+export interface ChunkReader {
   read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
   cancel(): Promise<void>;
+}
+
+/** Where a call's answer may come from that costs no request. It must not hold on to the exchange. */
+export interface Source {
+  /** Looks under a key: a tape, whose `age` is a number if it was kept. */
+  recall(key: string, deterministic: boolean): Promise<(ChunkReader & { age?: number }) | undefined>;
+  /** The call wants no more of it. */
+  leave(): void;
+  /** The error of the request that the call shares, once the call has come to it. */
+  readonly failure: { error: unknown } | undefined;
+  /** The result and the trace of that request, when it is this call's own. */
+  result(): string | undefined;
+  trace(): Trace | undefined;
 }
 
 /** What the core asks of, and tells, the loop. It must not hold on to the exchange. */
@@ -37,6 +50,9 @@ export class Hooks {
   due = false;
   /** The call is over, as far as the core is concerned. */
   settled = false;
+  source: Source | undefined;
+  /** Told after each piece that the call took, and at its end. */
+  tap: ((call: glue.Call, failure: { error: unknown } | undefined) => void) | undefined;
 
   readonly #controllers: AbortController[] = [];
   readonly #readers: ChunkReader[] = [];
@@ -82,6 +98,10 @@ export class Hooks {
     for (const reader of this.#readers) reader.cancel().catch(ignore);
   }
 
+  recall(key: string, deterministic: boolean): ReturnType<Source["recall"]> {
+    return this.source!.recall(key, deterministic);
+  }
+
   lead(reader: ChunkReader): void {
     this.reader = reader;
     this.changed(false);
@@ -108,6 +128,7 @@ interface Pending {
 const abandoned = new FinalizationRegistry<Pending>(({ call, hooks }) => {
   live.delete(hooks);
   hooks.reader?.cancel().catch(ignore);
+  hooks.source?.leave();
   try {
     call.abort();
   } catch {
@@ -278,14 +299,16 @@ export class Exchange {
 
   #end(outcome: number): void {
     const call = this.#call!;
-    if (outcome === MORE) return;
+    const { tap } = this.#hooks;
+    if (outcome === MORE) return tap?.(call, undefined);
     if (outcome === AGAIN) {
       // The core closes that body.
       this.#hooks.reader = undefined;
-      return;
+      return tap?.(call, undefined);
     }
-    if (outcome === COMPLETE) this.#last = this.result = call.result();
+    if (outcome === COMPLETE) this.#last = this.result = this.#hooks.source?.result() ?? call.result();
     else this.failure = { error: this.#errorOf(call) };
+    tap?.(call, this.failure);
     this.over = true;
     this.#settle();
   }
@@ -308,7 +331,9 @@ export class Exchange {
   /** What has come of the answer, and what happened to the call, so far. */
   report(): { partial?: PartialAnswer; trace: Trace } {
     const alive = this.#call !== undefined && this.#generation === generation;
-    return JSON.parse(alive ? this.#call!.error() : this.#last) as { partial?: PartialAnswer; trace: Trace };
+    const report = JSON.parse(alive ? this.#call!.error() : this.#last) as { partial?: PartialAnswer; trace: Trace };
+    report.trace = this.#hooks.source?.trace() ?? report.trace;
+    return report;
   }
 
   #fail(error: unknown): void {
@@ -325,6 +350,7 @@ export class Exchange {
     live.delete(this.#hooks);
     this.#hooks.reader?.cancel().catch(ignore);
     this.#hooks.reader = undefined;
+    this.#hooks.source?.leave();
     if (generation === this.#generation) this.#call?.free();
     this.#call = undefined;
     this.#hooks.changed(true);
@@ -333,7 +359,7 @@ export class Exchange {
   #errorOf(call: glue.Call): unknown {
     if (this.#error === undefined) {
       this.#last = call.error();
-      this.#error = { error: fromFacts(this.#last, this.#hooks.cause) };
+      this.#error = this.#hooks.source?.failure ?? { error: fromFacts(this.#last, this.#hooks.cause) };
     }
     return this.#error.error;
   }

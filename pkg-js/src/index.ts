@@ -20,6 +20,8 @@ export type { ModuleSource } from "./instance.js";
 export type {
   AccessToken,
   AttemptNotice,
+  CacheOptions,
+  CacheStore,
   CallOptions,
   ClientOptions,
   Fallback,
@@ -70,7 +72,7 @@ export {
   isTimeoutError,
   isTruncatedError,
 } from "./errors.js";
-export type { PartialAnswer, SchemaIssue, Trace, TraceAttempt } from "./errors.js";
+export type { CacheTrace, PartialAnswer, SchemaIssue, Trace, TraceAttempt } from "./errors.js";
 export type * from "./types/chat.js";
 export type * from "./types/generation.js";
 export type * from "./types/schema.js";

@@ -115,6 +115,57 @@ export interface HedgeOptions {
   max?: number | undefined;
 }
 
+/**
+ * Where answers are kept, as text under names of 64 hexadecimal digits. `hf-inference-wasm/cache` has some for
+ * browsers and Cloudflare's workers. Whatever a store does wrong costs a request, never an answer.
+ */
+export interface CacheStore {
+  /** What is kept under a key; `undefined` or `null` for nothing. */
+  get(key: string): string | undefined | null | Promise<string | undefined | null>;
+  /** Keeps something, in place of what was there. It is of no use after `ttl` milliseconds. */
+  put(key: string, value: string, ttl: number): unknown;
+  /** Forgets what is kept, if anything is. */
+  delete(key: string): unknown;
+}
+
+/** How answers are kept. */
+export interface CacheOptions {
+  /**
+   * For how long an answer is given again, in milliseconds.
+   * @default 3_600_000
+   */
+  ttl?: number | undefined;
+  /**
+   * How much is kept in memory, in bytes: those answers stay that were used last. Of no effect with a `store`.
+   * @default 16_777_216
+   */
+  maxBytes?: number | undefined;
+  /** Where answers are kept instead of in the client's memory. */
+  store?: CacheStore | undefined;
+  /**
+   * Give an answer that was asked for with one key to those who ask with another. Only for answers that
+   * anybody may see.
+   * @default false
+   */
+  shared?: boolean | undefined;
+  /**
+   * `"deterministic"` keeps answers to requests that say `temperature: 0` (or `do_sample: false`): others
+   * would get a different answer each time. `"always"` keeps all.
+   * @default "deterministic"
+   */
+  when?: "deterministic" | "always" | undefined;
+  /**
+   * How long the store may take, in milliseconds. Then the request is sent.
+   * @default 1_000
+   */
+  timeout?: number | undefined;
+  /**
+   * Do not look, but ask anew and keep the answer.
+   * @default false
+   */
+  refresh?: boolean | undefined;
+}
+
 /** What can be chosen for a client and, over that, for each call. */
 export interface CallOptions {
   /**
@@ -201,6 +252,28 @@ export interface CallOptions {
    * @default 300_000 for `*.endpoints.huggingface.cloud`, 0 for others
    */
   wakeTimeout?: number | undefined;
+  /**
+   * Keep complete answers, and give them again to calls that ask the same of the same service with the same
+   * key: as a stream, with their text, reasoning, tool calls and usage. An answer from the cache has
+   * `trace.cache.hit`. `true` keeps them in the client's memory, `"refresh"` asks anew, and `false` for a
+   * call leaves it out.
+   *
+   * An answer that was cut at a length is kept when the request set that length, one with no known reason for
+   * its end never. What does not count when requests are compared: the order of an object's members,
+   * `stream_options`, `user`, `safety_identifier`, `prompt_cache_key`, and all options but those that say who
+   * is asked (`provider`, `endpointUrl`, `baseUrl`, `fallbacks`, `billTo`) and `headers`. A streamed answer is
+   * kept apart from a whole one.
+   * @default false
+   */
+  cache?: CacheOptions | boolean | "refresh" | undefined;
+  /**
+   * Calls that ask the same at the same time share one request: who comes later reads the answer from its
+   * start, each at its own pace, and the connection closes a moment (25 ms) after the last reader has left, so
+   * that an effect which is run twice sends one request. An error reaches all. Not across the requests of
+   * Cloudflare's workers.
+   * @default true for answers that `cache` keeps, false for others
+   */
+  singleFlight?: boolean | undefined;
   /** Told when a request is sent. */
   onAttempt?: ((event: AttemptNotice) => void) | undefined;
   /** Told before the wait for a retry. */
@@ -283,6 +356,10 @@ export function merge(below: CallOptions, above: CallOptions | undefined): CallO
   for (const name of ["timeout", "limits", "retry"] as const) {
     if (isRecord(below[name]) && isRecord(above[name])) merged[name] = { ...(below[name] as object), ...(above[name] as object) };
   }
+  // `true` and `"refresh"` leave the client's own cache what it is.
+  if (isRecord(below.cache) && above.cache) {
+    merged["cache"] = { ...below.cache, ...(isRecord(above.cache) ? above.cache : { refresh: above.cache === "refresh" }) };
+  }
   if (below.headers && above.headers) merged["headers"] = [...entries(below.headers), ...entries(above.headers)];
   return merged;
 }
@@ -300,7 +377,7 @@ function entries(headers: HeadersLike): [string, string][] {
 
 /** Options in the shape in which they cross to the core. */
 export function toCore(options: CallOptions): object {
-  const { accessToken: _, fetch: __, signal: ___, headers, retry, fallbacks, ...plain } = options;
+  const { accessToken: _, fetch: __, signal: ___, cache: ____, singleFlight: _____, headers, retry, fallbacks, ...plain } = options;
   return {
     ...plain,
     headers: headers === undefined ? [] : flat(headers),

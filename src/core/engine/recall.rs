@@ -215,12 +215,12 @@ impl Call {
     /// Whether the answer may be given again: it is complete, in one piece, and ended because the model or
     /// the request said so. One that the service cut at a length of its own choice may be longer next time.
     pub fn is_keepable(&self) -> bool {
-        let (Some(stream), Some(members)) = (self.stream(), Members::read(&self.request)) else {
-            return false;
-        };
         if !self.is_complete() || self.continued.is_some() {
             return false;
         }
+        let (Some(stream), Some(members)) = (self.stream(), Members::read(&self.request)) else {
+            return false;
+        };
         let limits = ["max_tokens", "max_completion_tokens", "max_new_tokens"];
         let parameters = members.get("parameters").unwrap_or_default();
         let bounded =
