@@ -45,18 +45,15 @@ pub fn write_object(json: &mut Reader<'_>, dropped: &[&str], out: &mut Vec<u8>) 
         }
         let mut name = Vec::new();
         write_string(key, &mut name);
-        match members.binary_search_by(|(known, _)| known.cmp(&name)) {
-            Ok(at) => {
-                if let Some(known) = members.get_mut(at) {
-                    known.1 = value;
-                }
-            }
-            Err(at) => members.insert(at, (name, value)),
+        let at = members.iter().position(|(known, _)| *known >= name).unwrap_or(members.len());
+        match members.get_mut(at) {
+            Some((known, last)) if *known == name => *last = value,
+            _ => members.insert(at, (name, value)),
         }
     }
     out.push(b'{');
-    for (name, value) in members {
-        out.extend_from_slice(&name);
+    for (name, value) in &members {
+        out.extend_from_slice(name);
         out.push(b':');
         write_value(&mut Reader::new(value), out);
         out.push(b',');

@@ -8,7 +8,7 @@ mod canonical;
 mod sha256;
 
 pub use self::canonical::write_canonical;
-pub use self::sha256::Sha256;
+pub use self::sha256::sha256;
 
 use super::wire::json::Reader;
 
@@ -18,33 +18,32 @@ const IMMATERIAL: &[&str] =
     &["model", "stream", "stream_options", "user", "safety_identifier", "prompt_cache_key"];
 
 /// Gathers what a key is made of.
-#[derive(Clone)]
-pub struct Key(Sha256);
+pub struct Key(Vec<u8>);
 
 impl Key {
     /// A key for the form of an answer, which includes the version of how answers are kept.
     pub fn new(form: &[u8]) -> Key {
-        let mut key = Key(Sha256::default());
+        let mut key = Key(Vec::new());
         key.part(form);
         key
     }
 
     /// One more part. Its length goes before it, so that parts cannot run into each other.
     pub fn part(&mut self, part: &[u8]) {
-        self.0.update(&(part.len() as u64).to_be_bytes());
-        self.0.update(part);
+        self.0.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(part);
     }
 
-    /// The request, without what does not change its answer.
-    pub fn request(&mut self, json: &[u8]) {
-        let mut out = Vec::with_capacity(json.len());
-        canonical::write_object(&mut Reader::new(json), IMMATERIAL, &mut out);
-        self.part(&out);
-    }
-
-    /// 64 hexadecimal digits.
-    pub fn name(self) -> String {
-        let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
-        self.0.finish().into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    /// The key as 64 hexadecimal digits. The request comes last, without what does not change its answer.
+    pub fn of_request(mut self, json: &[u8]) -> String {
+        canonical::write_object(&mut Reader::new(json), IMMATERIAL, &mut self.0);
+        let mut name = String::with_capacity(64);
+        for word in &sha256(self.0) {
+            for at in 0..8 {
+                let digit = (word >> (28 - 4 * at)) as u8 & 15;
+                name.push(char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }));
+            }
+        }
+        name
     }
 }

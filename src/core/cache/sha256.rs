@@ -12,88 +12,51 @@ const ROUNDS: [u32; 64] = [
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ];
 
-/// A hash under way.
-#[derive(Clone)]
-pub struct Sha256 {
-    state: [u32; 8],
-    block: Vec<u8>,
-    length: u64,
+/// The hash of a message, in words of which the first byte is the highest.
+pub fn sha256(mut message: Vec<u8>) -> [u32; 8] {
+    let bits = message.len() as u64 * 8;
+    message.push(0x80);
+    while message.len() % 64 != 56 {
+        message.push(0);
+    }
+    message.extend_from_slice(&bits.to_be_bytes());
+    let mut state =
+        [0x6a09e667u32, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
+    for block in message.chunks_exact(64) {
+        compress(&mut state, block);
+    }
+    state
 }
 
-impl Default for Sha256 {
-    fn default() -> Sha256 {
-        Sha256 {
-            state: [
-                0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab,
-                0x5be0cd19,
-            ],
-            block: Vec::with_capacity(64),
-            length: 0,
-        }
+fn compress(state: &mut [u32; 8], block: &[u8]) {
+    let mut words = [0u32; 16];
+    for (word, bytes) in words.iter_mut().zip(block.chunks_exact(4)) {
+        *word = bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
     }
-}
-
-impl Sha256 {
-    /// Takes some more bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.length += bytes.len() as u64;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.len().min(64 - self.block.len()));
-            self.block.extend_from_slice(now);
-            rest = later;
-            if self.block.len() == 64 {
-                self.compress();
-            }
+    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
+    for (round, constant) in ROUNDS.iter().enumerate() {
+        // Sixteen words in a ring: the word of this round makes room for that of sixteen rounds on.
+        let word = |ahead: usize| words.get((round + ahead) % 16).copied().unwrap_or(0);
+        let now = word(0);
+        let (far, near) = (word(14), word(1));
+        let next = now
+            .wrapping_add(near.rotate_right(7) ^ near.rotate_right(18) ^ (near >> 3))
+            .wrapping_add(word(9))
+            .wrapping_add(far.rotate_right(17) ^ far.rotate_right(19) ^ (far >> 10));
+        if let Some(place) = words.get_mut(round % 16) {
+            *place = next;
         }
+        let one = h
+            .wrapping_add(e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25))
+            .wrapping_add((e & f) ^ (!e & g))
+            .wrapping_add(*constant)
+            .wrapping_add(now);
+        let two = (a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22))
+            .wrapping_add((a & b) ^ (a & c) ^ (b & c));
+        (h, g, f, e) = (g, f, e, d.wrapping_add(one));
+        (d, c, b, a) = (c, b, a, one.wrapping_add(two));
     }
-
-    /// The hash.
-    pub fn finish(mut self) -> [u8; 32] {
-        let bits = self.length * 8;
-        self.update(&[0x80]);
-        while self.block.len() != 56 {
-            self.update(&[0]);
-        }
-        self.update(&bits.to_be_bytes());
-        let mut hash = [0; 32];
-        for (place, word) in hash.chunks_exact_mut(4).zip(self.state) {
-            place.copy_from_slice(&word.to_be_bytes());
-        }
-        hash
-    }
-
-    fn compress(&mut self) {
-        let mut words = [0u32; 16];
-        for (word, bytes) in words.iter_mut().zip(self.block.chunks_exact(4)) {
-            *word = bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
-        }
-        self.block.clear();
-        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = self.state;
-        for (round, constant) in ROUNDS.into_iter().enumerate() {
-            // Sixteen words in a ring: the word of this round makes room for that of sixteen rounds on.
-            let word = |ahead: usize| words.get((round + ahead) % 16).copied().unwrap_or(0);
-            let now = word(0);
-            let (far, near) = (word(14), word(1));
-            let next = now
-                .wrapping_add(near.rotate_right(7) ^ near.rotate_right(18) ^ (near >> 3))
-                .wrapping_add(word(9))
-                .wrapping_add(far.rotate_right(17) ^ far.rotate_right(19) ^ (far >> 10));
-            if let Some(place) = words.get_mut(round % 16) {
-                *place = next;
-            }
-            let one = h
-                .wrapping_add(e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25))
-                .wrapping_add((e & f) ^ (!e & g))
-                .wrapping_add(constant)
-                .wrapping_add(now);
-            let two = (a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22))
-                .wrapping_add((a & b) ^ (a & c) ^ (b & c));
-            (h, g, f, e) = (g, f, e, d.wrapping_add(one));
-            (d, c, b, a) = (c, b, a, one.wrapping_add(two));
-        }
-        for (place, value) in self.state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-            *place = place.wrapping_add(value);
-        }
+    for (place, value) in state.iter_mut().zip(&[a, b, c, d, e, f, g, h]) {
+        *place = place.wrapping_add(*value);
     }
 }

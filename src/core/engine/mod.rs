@@ -714,7 +714,8 @@ impl Call {
             self.batch.append(&own.batch);
             own.batch.clear();
         }
-        self.note_start();
+        let answerer = self.answerer.clone();
+        self.note_before("start", &|event| answerer.write(event));
     }
 
     fn complete(&mut self, leg: usize, shared: &mut Shared, now: Now) {

@@ -12,9 +12,9 @@ use super::{Call, Shared, Step};
 use crate::core::cache::Key;
 use crate::core::error::Error;
 use crate::core::ports::{Milliseconds, Now};
-use crate::core::provider::body::Members;
 use crate::core::secret::Secret;
 use crate::core::wire::batch::Want;
+use crate::core::wire::chat::Choice;
 use crate::core::wire::json::{self, ObjectWriter};
 
 /// What was found under a call's key.
@@ -67,8 +67,10 @@ impl Call {
             shared.budget.deposit(now.monotonic);
             return None;
         }
-        let members = Members::read(&self.request)?;
-        let deterministic = is_deterministic(&members);
+        // Whether the same request gives the same answer, as far as it says so itself: a service's own
+        // temperature is not known.
+        let deterministic = self.asked("temperature").and_then(json::as_number) == Some(0.0)
+            || self.asked("do_sample") == Some(b"false");
         let key = self.key();
         self.legs.get_mut(leg)?.phase = Phase::Recall(deterministic);
         Some(Step::Recall(key, deterministic))
@@ -77,38 +79,30 @@ impl Call {
     /// What is asked, of whom, and with which credential. Not who answered: that may be a fallback.
     fn key(&self) -> String {
         let settings = &self.settings;
-        let own = |token: Option<&Secret>, key: &mut Key| {
-            let token = token.filter(|_| !settings.shares_answers);
+        let shares = settings.shares_answers;
+        let mut key = Key::new(tape::VERSION);
+        let order = settings.automatic.map_or(0, |order| order as u8 + 1);
+        key.part(&(self.fallbacks.len() as u64).to_be_bytes());
+        key.part(&[u8::from(self.task == Task::Generation), u8::from(self.streamed), order]);
+        key.part(settings.base_url.as_bytes());
+        key.part(settings.bill_to.as_bytes());
+        let mut target = |texts: &[&String; 3], token: &Option<Secret>| {
+            texts.iter().for_each(|text| key.part(text.as_bytes()));
+            let token = token.as_ref().filter(|_| !shares);
             key.part(token.map_or("", Secret::expose).as_bytes());
         };
-        let mut key = Key::new(tape::VERSION);
-        key.part(&[u8::from(self.task == Task::Generation), u8::from(self.streamed)]);
-        for text in [
-            &settings.model,
-            &settings.provider,
-            &settings.endpoint_url,
-            &settings.base_url,
-            &settings.bill_to,
-        ] {
-            key.part(text.as_bytes());
-        }
-        key.part(&[settings.automatic.map_or(0, |order| order as u8 + 1)]);
-        own(self.token.as_ref(), &mut key);
-        key.part(&(self.fallbacks.len() as u64).to_be_bytes());
+        target(&[&settings.model, &settings.provider, &settings.endpoint_url], &self.token);
         for fallback in &self.fallbacks {
-            for text in [&fallback.model, &fallback.provider, &fallback.endpoint_url] {
-                key.part(text.as_bytes());
-            }
-            own(fallback.token.as_ref(), &mut key);
+            target(&[&fallback.model, &fallback.provider, &fallback.endpoint_url], &fallback.token);
         }
-        key.request(&self.request);
+        // What follows their last is no part: it begins with a brace, and a part with its length.
         for (name, value) in &settings.headers {
-            if !settings.shares_answers || !plan::is_confidential(name) {
+            if !shares || !plan::is_confidential(name) {
                 key.part(name.as_bytes());
                 key.part(value.as_bytes());
             }
         }
-        key.name()
+        key.of_request(&self.request)
     }
 
     /// What was found under the key of [`Step::Recall`]. When something was, the driver feeds the tape to the
@@ -163,24 +157,18 @@ impl Call {
 
     /// Notes something on the tape, behind what has come of the answer.
     pub(super) fn note(&mut self, name: &str, fill: &dyn Fn(&mut ObjectWriter<'_>)) {
+        self.tape_answer();
+        self.note_before(name, fill);
+    }
+
+    /// Notes something on the tape, before what has come of the answer.
+    pub(super) fn note_before(&mut self, name: &str, fill: &dyn Fn(&mut ObjectWriter<'_>)) {
         if self.settings.tapes {
-            self.tape_answer();
             let mut data = Vec::new();
             let mut object = ObjectWriter::new(&mut data);
             fill(&mut object);
             object.end();
-            tape::write(&mut self.tape, name, &json::well_formed(data));
-        }
-    }
-
-    /// Notes who answers, before what has come of the answer.
-    pub(super) fn note_start(&mut self) {
-        if self.settings.tapes {
-            let mut data = Vec::new();
-            let mut object = ObjectWriter::new(&mut data);
-            self.answerer.write(&mut object);
-            object.end();
-            tape::write(&mut self.tape, "start", &json::well_formed(data));
+            tape::write(&mut self.tape, name, &data);
         }
     }
 
@@ -218,39 +206,25 @@ impl Call {
         if !self.is_complete() || self.continued.is_some() {
             return false;
         }
-        let (Some(stream), Some(members)) = (self.stream(), Members::read(&self.request)) else {
-            return false;
+        let bounded = ["max_tokens", "max_completion_tokens", "max_new_tokens"]
+            .iter()
+            .any(|name| self.asked(name).is_some());
+        let fits = |choice: &Choice| match choice.normalised_finish_reason() {
+            "stop" | "tool_calls" => true,
+            "length" => bounded,
+            // TGI's short form does not tell.
+            _ => bounded && choice.finish_reason.is_empty() && self.task == Task::Generation,
         };
-        let limits = ["max_tokens", "max_completion_tokens", "max_new_tokens"];
-        let parameters = members.get("parameters").unwrap_or_default();
-        let bounded =
-            limits.iter().any(|name| members.get(name).or(json::member(parameters, name)).is_some());
-        let fits = |reason: &str| matches!(reason, "stop" | "tool_calls") || bounded && reason == "length";
-        match &stream.answer {
-            Answer::Chat(chat) => {
-                chat.is_all_finished()
-                    && chat.choices().iter().all(|choice| fits(choice.normalised_finish_reason()))
-            }
-            Answer::Generation(generation) => {
-                let mut output = Vec::new();
-                generation.write_output(&mut output);
-                let reason = json::member(&output, "details")
-                    .and_then(|details| json::member(details, "finish_reason"))
-                    .and_then(json::as_text);
-                // TGI's short form does not tell.
-                let reason = reason.map_or("length".to_owned(), |reason| reason.to_text());
-                let ended = ["stop", "eos_token", "stop_sequence"].contains(&reason.as_str());
-                fits(if ended { "stop" } else { &reason })
-            }
+        match self.stream().map(|stream| &stream.answer) {
+            Some(Answer::Chat(chat)) => chat.is_all_finished() && chat.choices().iter().all(fits),
+            Some(Answer::Generation(generation)) => fits(&generation.ending()),
+            None => false,
         }
     }
-}
 
-/// Whether the same request gives the same answer, as far as it says so itself: a service's own temperature
-/// is not known.
-fn is_deterministic(members: &Members<'_>) -> bool {
-    let parameters = members.get("parameters").unwrap_or_default();
-    let value = |name| members.get(name).or(json::member(parameters, name));
-    value("temperature").and_then(json::as_number) == Some(0.0)
-        || json::member(parameters, "do_sample") == Some(b"false")
+    /// A parameter of the request, wherever it may stand.
+    fn asked(&self, name: &str) -> Option<&[u8]> {
+        let parameters = || json::member(json::member(&self.request, "parameters")?, name);
+        json::member(&self.request, name).or_else(parameters)
+    }
 }
