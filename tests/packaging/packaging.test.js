@@ -35,7 +35,7 @@ const files = [
   ...generated,
   "dist/json-schema.d.ts",
   "dist/json-schema.LICENSE.txt",
-  ...["client", "errors", "exchange", "growing", "index", "instance", "options", "schema", "stream", "structured", "testing", "trace"].flatMap(compiled),
+  ...["cache", "client", "errors", "exchange", "growing", "index", "instance", "options", "recall", "schema", "stream", "structured", "testing", "trace"].flatMap(compiled),
   ...["edge-light", "inline", "node", "web", "workerd"].flatMap((name) => compiled(`entries/${name}`)),
   // These hold types only: nothing is left of them at run time.
   "dist/types/chat.d.ts",
@@ -135,6 +135,7 @@ describe("the packed package", () => {
   test("names the types first", () => {
     assert.equal(Object.keys(manifest.exports["."])[0], "types");
     assert.equal(Object.keys(manifest.exports["./inline"])[0], "types");
+    assert.equal(Object.keys(manifest.exports["./cache"])[0], "types");
     assert.equal(Object.keys(manifest.exports["./testing"])[0], "types");
     assert.equal(Object.keys(manifest.exports["."]).at(-1), "default");
   });
@@ -255,6 +256,30 @@ describe("the packed package", () => {
     assert.ok(!unused.includes("chatCompletionStream"));
   });
 
+  test("has stores for a cache that load nothing of the rest, and of which a bundle has those it uses", async () => {
+    const bundle = async (contents) => {
+      const stdin = { contents, resolveDir: consumer.directory };
+      const result = await build({ stdin, bundle: true, write: false, format: "esm", metafile: true, minify: true, logLevel: "silent" });
+      return [result.outputFiles[0].text, Object.keys(result.metafile.inputs).map((name) => posix.basename(name))];
+    };
+    const [text, inputs] = await bundle(`export { indexedDbStore } from "${packageName}/cache";`);
+    assert.deepEqual(inputs.sort(), ["<stdin>", "cache.js"]);
+    assert.ok(text.includes("indexedDB") && !text.includes("caches"), text);
+    const main = await build({
+      stdin: { contents: `export { InferenceClient } from "${packageName}";`, resolveDir: consumer.directory },
+      bundle: true,
+      splitting: true,
+      outdir: consumer.directory,
+      write: false,
+      format: "esm",
+      external: ["node:*"],
+      logLevel: "silent",
+    });
+    const first = main.outputFiles.find(({ path }) => path.endsWith("stdin.js")).text;
+    assert.ok(!first.includes("event: failed"), "what cache needs is loaded by the first call that has it");
+    assert.ok(main.outputFiles.some(({ text }) => text.includes("event: failed")));
+  });
+
   test("has a source map with its sources for every file written in TypeScript", async () => {
     for (const file of javascript().filter((name) => !generated.includes(name))) {
       const [, reference] = /^\/\/# sourceMappingURL=(.*)$/m.exec(await read(file)) ?? [];
@@ -318,7 +343,7 @@ describe("the packed package", () => {
       "--exclude-entrypoints", "./hf-inference-wasm.wasm",
     ]);
     const { stdout } = await result.catch((error) => assert.fail(error.stdout || error.message));
-    assert.equal(stdout.match(/^node16 \(from ESM\): OK \(ESM\)$/gm)?.length, 3, stdout);
-    assert.equal(stdout.match(/^bundler: OK ?$/gm)?.length, 3, stdout);
+    assert.equal(stdout.match(/^node16 \(from ESM\): OK \(ESM\)$/gm)?.length, 4, stdout);
+    assert.equal(stdout.match(/^bundler: OK ?$/gm)?.length, 4, stdout);
   });
 });
