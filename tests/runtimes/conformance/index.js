@@ -1,4 +1,5 @@
 import { byteChecks } from "./bytes.js";
+import { cacheChecks } from "./cache.js";
 import { cancelChecks } from "./cancel.js";
 import { chatChecks } from "./chat.js";
 import { concurrencyChecks } from "./concurrency.js";
@@ -20,6 +21,7 @@ export const checks = [
   ...structuredChecks,
   ...byteChecks,
   ...cancelChecks,
+  ...cacheChecks,
   ...errorChecks,
   ...timeoutChecks,
   ...resilienceChecks,

@@ -1,0 +1,74 @@
+import * as wire from "../../server/wire.js";
+import { collect } from "./harness.js";
+
+const question = { model: "test-model", temperature: 0, messages: [{ role: "user", content: "Hello" }] };
+const answer = wire.tokensOf({}).join("");
+
+/** @type {import("./harness.js").Check[]} */
+export const cacheChecks = [
+  {
+    name: "cache: an answer is asked for once, and replays in every way of reading",
+    async run({ assert, scenario, client }) {
+      const service = scenario("ok", { usage: "always" });
+      const caching = client(service, { cache: true });
+      const first = await caching.chat.stream(question).final();
+      const second = await caching.chat.stream(question).final();
+      assert.equal(first.trace.cache.hit, false);
+      assert.equal(second.trace.cache.hit, true);
+      assert.equal(second.text, answer);
+      assert.deepEqual(second.usage, first.usage);
+      assert.equal((await collect(caching.chat.stream(question).textStream)).join(""), answer);
+      const chunks = await collect(caching.chat.stream(question));
+      assert.equal(chunks.map((chunk) => chunk.choices[0]?.delta?.content ?? "").join(""), answer);
+      const events = await collect(caching.chat.stream(question).events);
+      assert.equal(events.at(-1).type, "finish");
+      assert.equal((await service.requests()).length, 1);
+      await caching.chat.stream(question, { accessToken: "hf_oauth_other" }).final();
+      assert.equal((await service.requests()).length, 2);
+    },
+  },
+  {
+    name: "cache: an answer that breaks off is not kept",
+    async run({ assert, scenario, client }) {
+      const service = scenario("truncated", { after: 4 });
+      const caching = client(service, { cache: true });
+      for (let time = 1; time <= 2; time++) {
+        const error = await assert.rejects(caching.chat.stream(question).final());
+        assert.equal(error.partial.text, wire.tokensOf({ tokens: 4 }).join(""));
+        assert.equal((await service.requests()).length, time);
+      }
+    },
+  },
+  {
+    name: "cache: equal calls in flight share one request, each from its start",
+    applies: ({ name }) => name !== "workerd",
+    async run({ assert, scenario, client }) {
+      const service = scenario("ok", { tokens: 30, pace: 1 });
+      const sharing = client(service, { singleFlight: true });
+      const early = sharing.chat.stream(question);
+      const reading = early.textStream[Symbol.asyncIterator]();
+      let text = (await reading.next()).value;
+      const late = collect(sharing.chat.stream(question).textStream);
+      for (let step = await reading.next(); !step.done; step = await reading.next()) text += step.value;
+      const whole = wire.tokensOf({ tokens: 30 }).join("");
+      assert.equal(text, whole);
+      assert.equal((await late).join(""), whole);
+      assert.equal((await service.requests()).length, 1);
+    },
+  },
+  {
+    name: "cache: the connection of a shared request closes behind its last reader",
+    applies: ({ name }) => name !== "workerd",
+    async run({ assert, scenario, client }) {
+      const service = scenario("endless");
+      const sharing = client(service, { singleFlight: true });
+      const streams = [1, 2].map(() => sharing.chat.stream(question));
+      const readers = streams.map((stream) => stream.textStream[Symbol.asyncIterator]());
+      await Promise.all(readers.map((reader) => reader.next()));
+      await readers[0].return();
+      for (let count = 0; count < 3; count++) assert.equal((await readers[1].next()).done, false);
+      await readers[1].return();
+      assert.equal((await service.closed()).length, 1);
+    },
+  },
+];
