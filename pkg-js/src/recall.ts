@@ -16,6 +16,8 @@ import type { glue } from "./instance.js";
 const VERSION = 1;
 /** How long a flight without readers goes on: a reader may be about to come back. In milliseconds. */
 const GRACE = 25;
+/** The longest tape that is there for those who come late, in bytes. */
+const LONGEST = 64 * 1024 * 1024;
 const FAILED = new TextEncoder().encode("event: failed\ndata: {}\n\n");
 
 /** Makes the core's call, with these options besides the caller's. */
@@ -82,7 +84,7 @@ class Seat implements Source {
   #flight: Flight | undefined;
   #left = false;
   /** Which piece of the tape it reads next. */
-  #at = 0;
+  at = 0;
 
   constructor(
     readonly recalls: Recalls,
@@ -109,7 +111,8 @@ class Seat implements Source {
     }
     if (this.#left) return undefined;
     let flight = joins ? flights.get(key) : undefined;
-    if (!flight) {
+    // One that is over is on its way into the store.
+    if (!flight || (flight.over && keeping?.refresh)) {
       flight = new Flight(key, joins ? flights : undefined, this.begin, note, this.listen);
       if (joins) flights.set(key, flight);
     }
@@ -121,9 +124,10 @@ class Seat implements Source {
   async #read(flight: Flight): Promise<{ done: boolean; value?: Uint8Array }> {
     for (;;) {
       if (this.#left) return { done: true };
-      const piece = flight.tape[this.#at];
+      const piece = flight.tape[this.at];
       if (piece) {
-        this.#at += 1;
+        this.at += 1;
+        flight.shed();
         return { done: false, value: piece };
       }
       if (flight.over) return { done: true };
@@ -139,7 +143,7 @@ class Seat implements Source {
   get failure(): { error: unknown } | undefined {
     const flight = this.#flight;
     // What befell the reader before it came so far is its own.
-    return flight && this.#at >= flight.tape.length ? flight.failure : undefined;
+    return flight && this.at >= flight.tape.length ? flight.failure : undefined;
   }
 
   result(): string | undefined {
@@ -153,7 +157,10 @@ class Seat implements Source {
 
 /** A request whose answer several calls read. */
 class Flight {
-  readonly tape: Uint8Array[] = [];
+  readonly tape: (Uint8Array | undefined)[] = [];
+  #bytes = 0;
+  /** How many pieces of a tape that is too long to be kept have been read by all. */
+  #shed = 0;
   over = false;
   failure: { error: unknown } | undefined;
   #keepable = false;
@@ -176,7 +183,12 @@ class Flight {
     const encoder = new TextEncoder();
     const tap = (call: glue.Call, failure: { error: unknown } | undefined): void => {
       const frames = call.tape();
-      if (frames !== "") this.tape.push(encoder.encode(frames));
+      if (frames !== "") {
+        const piece = encoder.encode(frames);
+        this.#bytes += piece.length;
+        this.tape.push(piece);
+      }
+      if (this.#bytes > LONGEST) this.#forget();
       this.#keepable = call.keepable();
       this.failure = failure;
     };
@@ -227,6 +239,17 @@ class Flight {
     this.#close();
   }
 
+  /** Nobody will come to read a tape of this length from its start: what all have read can go. */
+  shed(): void {
+    if (this.#bytes <= LONGEST) return;
+    const last = Math.min(...[...this.#seats].map(({ at }) => at));
+    while (this.#shed < last) this.tape[this.#shed++] = undefined;
+  }
+
+  #forget(): void {
+    if (this.flights?.get(this.key) === this) this.flights.delete(this.key);
+  }
+
   /** Settles when there may be more on the tape. */
   more(): Promise<void> {
     const more = new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -250,17 +273,14 @@ class Flight {
     this.over = true;
     this.failure = this.#exchange.failure;
     if (this.failure) this.tape.push(FAILED);
-    const forget = (): void => {
-      if (this.flights?.get(this.key) === this) this.flights.delete(this.key);
-    };
-    if (this.failure || !this.#keepable || this.#keepings.size === 0) return forget();
+    if (this.failure || !this.#keepable || this.#bytes > LONGEST || this.#keepings.size === 0) return this.#forget();
     const decoder = new TextDecoder();
     const tape = this.tape.map((piece) => decoder.decode(piece)).join("");
     // From where the answer begins that became complete: not the attempts before it.
     const sealed = seal(this.key, tape.slice(Math.max(0, tape.lastIndexOf("event: start\n"))));
     // Until it is there, whoever asks reads the tape.
     const puts = [...this.#keepings.values()].map(({ store, ttl, timeout }) => within(timeout, () => store.put(this.key, sealed, ttl)));
-    void Promise.allSettled(puts).then(forget);
+    void Promise.allSettled(puts).then(() => this.#forget());
   }
 }
 

@@ -146,7 +146,13 @@ test("cache: false and \"refresh\" of a call", async () => {
   assert.equal(fetch.requests.length, 3);
   assert.equal(store.entries.size, 1, "kept in the same place of the same store");
   assert.equal((await client.chat.stream(question).final()).trace.cache.hit, true);
-  assert.ok(before);
+  assert.notEqual([...store.entries.values()][0], before);
+
+  const slow = { ...mapStore(), put: () => new Promise(() => {}) };
+  const other = stage({ cache: { store: slow } });
+  await other.client.chat.stream(question).final();
+  await other.client.chat.stream(question, { cache: "refresh" }).final();
+  assert.equal(other.fetch.requests.length, 2, "not the answer that is on its way into the store");
 });
 
 test("an answer is old after its ttl", async () => {

@@ -198,7 +198,7 @@ impl Stream {
 
     /// Takes the events that are kept.
     pub fn take_held(&mut self) -> Vec<Vec<u8>> {
-        self.held.as_mut().map(|held| std::mem::take(&mut held.events)).unwrap_or_default()
+        self.held.as_mut().map(std::mem::take).unwrap_or_default().events
     }
 
     /// Forgets the answer: another attempt will bring it.
