@@ -12,6 +12,7 @@ use hf_inference_wasm::core::resilience::lane::{Admission, Applicant, Limits};
 use hf_inference_wasm::core::wire::batch::Want;
 use serde_json::Value;
 
+use crate::kept;
 use crate::scenario::{self, PLACES, PROMPT};
 use crate::service::{self, Answer, Told};
 use crate::world::World;
@@ -692,9 +693,16 @@ fn the_last_word_is_true(world: &mut World, c: usize, expected: &'static str) {
         (word["choices"][0]["text"].as_str(), word["choices"][0]["reasoning"].as_str())
     };
     let (text, reasoning) = (text.unwrap_or_default(), reasoning.unwrap_or_default());
-    nothing_is_lost_or_doubled(world, c, text, reasoning, is_complete, was_restarted(&trace));
+    if world.sims[c].call.is_recalled() {
+        kept::the_replay_is_true(world, c, text, is_complete, &trace);
+    } else {
+        nothing_is_lost_or_doubled(world, c, text, reasoning, is_complete, was_restarted(&trace));
+        the_trace_is_consistent(world, c, &trace, &state);
+    }
     what_was_shown_is_what_came(world, c, text, is_complete);
-    the_trace_is_consistent(world, c, &trace, &state);
+    if is_complete {
+        kept::keep(world, c, text);
+    }
     let kind = word["kind"].as_str().unwrap_or_default().to_owned();
     if kind.is_empty() {
         assert!(is_complete || state == "aborted", "call {c}: {word}");

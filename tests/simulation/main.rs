@@ -10,6 +10,7 @@
 mod random;
 
 mod invariants;
+mod kept;
 mod scenario;
 mod service;
 mod shown;
@@ -60,12 +61,14 @@ const FEATURES: &[&str] = &[
     "gate beyond patience",
     "hedge",
     "hint obeyed",
+    "kept",
     "late reader",
     "learned quota",
     "limit on concurrency",
     "limit on requests",
     "limit on tokens",
     "look-up",
+    "nothing kept",
     "notices",
     "overtaken",
     "partial",
@@ -77,11 +80,14 @@ const FEATURES: &[&str] = &[
     "reader of events",
     "reader of text",
     "reset before headers",
+    "recorded",
+    "replay",
     "restart",
     "retry",
     "sent after a gate",
     "shouldRetry",
     "snapshot of an open breaker",
+    "tape cut",
     "token function",
     "token function fails",
     "wake",

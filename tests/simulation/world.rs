@@ -11,6 +11,7 @@ use hf_inference_wasm::core::secret::{Secret, fingerprint};
 use hf_inference_wasm::core::wire::batch::Want;
 
 use crate::invariants::{self, Breakers, LaneModel};
+use crate::kept::{self, Store};
 use crate::random::Random;
 use crate::scenario::{self, CATALOGUE, CallPlan, HUB, PLACES, Scenario};
 use crate::service::{Answer, Asked, Ending, Service, Truth};
@@ -27,6 +28,7 @@ const EVENTS: u64 = 3_000_000;
 #[derive(Debug)]
 pub enum Waiting {
     Token(usize),
+    Recall,
     Consult,
     Sleep,
     Head(usize),
@@ -128,6 +130,9 @@ pub struct Sim {
     pub settled_at: Option<f64>,
     pub connections: Vec<usize>,
     pub facts: invariants::Facts,
+    /// What its answer is looked up by, and the answer that was found.
+    pub key: Option<String>,
+    pub replays: Option<String>,
 }
 
 pub struct Client {
@@ -154,6 +159,7 @@ pub struct World {
     pub sims: Vec<Sim>,
     pub services: Vec<Service>,
     pub connections: Vec<Connection>,
+    pub kept: Store,
     pub freezes: Vec<(f64, f64)>,
     pub clock_set: bool,
     pub lateness: f64,
@@ -203,6 +209,7 @@ impl World {
             sims: Vec::new(),
             services: moods.into_iter().map(Service::new).collect(),
             connections: Vec::new(),
+            kept: Store::new(),
             freezes: Vec::new(),
             clock_set: false,
             lateness,
@@ -218,7 +225,8 @@ impl World {
         }
         let mut calls = calls;
         calls.sort_by(|one, other| one.starts.total_cmp(&other.starts));
-        for plan in calls {
+        for mut plan in calls {
+            kept::dress(&mut plan, &mut world.random);
             let starts = origin + plan.starts;
             world.plan(plan, starts);
         }
@@ -298,6 +306,8 @@ impl World {
             settled_at: None,
             connections: Vec::new(),
             facts,
+            key: None,
+            replays: None,
         });
         self.at(starts, Event::Start(index));
     }
@@ -396,7 +406,9 @@ impl World {
             now,
         );
         let Ok(call) = call else { panic!("a good request is refused") };
-        self.clients[client].begun.push(self.now);
+        if kept::earns_at_once(&plan) {
+            self.clients[client].begun.push(self.now);
+        }
         note!(self, "call {c} begins: {:?} {:?}", plan, plan.settings.timeouts);
         let sim = &mut self.sims[c];
         sim.call = call;
@@ -436,7 +448,11 @@ impl World {
 
     // ------ what `src/web/call.rs` does
 
-    fn with<Result>(&mut self, c: usize, work: impl FnOnce(&mut Call, &mut Shared, Now) -> Result) -> Result {
+    pub fn with<Result>(
+        &mut self,
+        c: usize,
+        work: impl FnOnce(&mut Call, &mut Shared, Now) -> Result,
+    ) -> Result {
         let now = self.clock();
         self.with_at(c, now, work)
     }
@@ -578,7 +594,12 @@ impl World {
                 let delay = self.random.pick(&[0.0, 1.0, 500.0]);
                 self.wait_for(c, leg, Waiting::Token(candidate), Some(delay));
             }
-            Step::Recall(..) => panic!("nothing is kept here"),
+            Step::Recall(key, _) => {
+                self.rearm(c, leg);
+                self.sims[c].key = Some(key);
+                let delay = self.random.pick(&[0.0, 1.0, 500.0]);
+                self.wait_for(c, leg, Waiting::Recall, Some(delay));
+            }
             Step::Consult(facts) => {
                 invariants::no_secret(&facts, "the facts that the caller is asked about");
                 self.rearm(c, leg);
@@ -751,6 +772,7 @@ impl World {
                 self.clients[client].sleeping.retain(|sleeper| sleeper.0 != ticket);
             }
             _ if interrupted => {}
+            Waiting::Recall => kept::found(self, c, leg),
             Waiting::Token(candidate) => self.token(c, leg, candidate),
             Waiting::Consult => {
                 let opinion = self.random.pick(&[Some(true), Some(false), None]);

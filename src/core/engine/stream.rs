@@ -293,18 +293,13 @@ impl Stream {
                 let tape = &mut self.tape;
                 let fed = parser.feed(bytes, &mut |event| {
                     *pieces += 1;
-                    outcome = match tape {
-                        Some(tape) if !event.name.is_empty() => tape.take(event, answer, held, batch),
-                        _ => take_event(answer, event, held, batch),
-                    };
+                    outcome = take_event(answer, event, held, tape, batch);
                     flow(&outcome)
                 });
-                if let Some(document) = tape.as_mut().and_then(|tape| tape.document.take()) {
-                    outcome = self.take_document(&document, batch);
-                    self.format = Format::Document(document);
-                    return outcome;
-                }
                 match fed {
+                    Ok(_) if tape.as_ref().is_some_and(|tape| tape.document.is_some()) => {
+                        self.take_taped_document(batch)
+                    }
                     Ok(_) => outcome,
                     Err(sse::TooLarge) => failed(Kind::ResponseTooLarge, "event"),
                 }
@@ -354,11 +349,15 @@ impl Stream {
                 let answer = &mut self.answer;
                 let is_stream = parser.is_recognised();
                 let held = &mut self.held;
+                let tape = &mut self.tape;
                 let _ = parser.finish(&mut |event| {
-                    outcome = take_event(answer, event, held, batch);
+                    outcome = take_event(answer, event, held, tape, batch);
                     flow(&outcome)
                 });
                 match outcome {
+                    _ if tape.as_ref().is_some_and(|tape| tape.document.is_some()) => {
+                        self.take_taped_document(batch)
+                    }
                     // Half an event at the end is not wrong JSON of the service but a cut. What it cut off
                     // may have been trailing words only.
                     Outcome::Failed(error) if error.reason == "not_json" && self.is_finished() => {
@@ -372,6 +371,14 @@ impl Stream {
                 }
             }
         }
+    }
+
+    /// The whole answer was on the tape, in one piece.
+    fn take_taped_document(&mut self, batch: &mut Batch) -> Outcome {
+        let document = self.tape.as_mut().and_then(|tape| tape.document.take()).unwrap_or_default();
+        let outcome = self.take_document(&document, batch);
+        self.format = Format::Document(document);
+        outcome
     }
 
     fn take_document(&mut self, document: &[u8], batch: &mut Batch) -> Outcome {
@@ -410,8 +417,12 @@ fn take_event(
     answer: &mut Answer,
     event: sse::Event<'_>,
     held: &mut Option<Held>,
+    tape: &mut Option<Box<Tape>>,
     batch: &mut Batch,
 ) -> Outcome {
+    if let Some(tape) = tape.as_mut().filter(|_| !event.name.is_empty()) {
+        return tape.take(event, answer, held, batch);
+    }
     let data = event.data.trim_ascii();
     if data == b"[DONE]" {
         return Outcome::Complete;

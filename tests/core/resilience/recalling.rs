@@ -429,6 +429,43 @@ fn a_tape_that_cannot_be_read_is_as_good_as_none() {
 }
 
 #[test]
+fn a_tape_cut_anywhere_is_the_whole_answer_or_none() {
+    let document = r#"{"choices":[{"index":0,"message":{"content":"all of it"},"finish_reason":"stop"}]}"#;
+    let tapes = [
+        taped(&(delta("all ") + &delta("of it") + STOP + DONE)),
+        format!("event: start\ndata: {{\"provider\":\"p\"}}\n\nevent: document\ndata: {document}\n\n"),
+    ];
+    for (tape, streamed) in [(&tapes[0], true), (&tapes[1], true), (&tapes[1], false)] {
+        for end in 0..tape.len() {
+            let mut stage = Stage::new();
+            let settings = Settings { recalls: true, ..Settings::default() };
+            let (bytes, now) = (cold().to_string().into_bytes(), stage.now());
+            let token = Secret::new(TOKEN);
+            let call = Call::new(Task::Chat, streamed, settings, bytes, token, false, &mut stage.shared, now);
+            let mut call = call.expect("a good request");
+            call.step(0, &mut stage.shared, now);
+            call.on_recalled(0, Found::Kept(1.0), &mut stage.shared, now);
+            call.feed(0, &tape.as_bytes()[..end], &mut stage.shared, now);
+            call.end(0, &mut stage.shared, now);
+            let trace = value(&call.trace());
+            match trace["state"].as_str().expect("a state") {
+                "complete" if streamed => {
+                    assert_eq!(value(&call.result())["choices"][0]["text"], "all of it")
+                }
+                "complete" => {
+                    let message = &value(&call.result())["choices"][0]["message"];
+                    assert_eq!(message["content"], "all of it", "{end} bytes of {tape}");
+                }
+                "open" => assert_eq!(trace["cache"]["why"], "corrupt", "{end} bytes of {tape}"),
+                state => {
+                    assert!(state == "truncated" && streamed && end > 0, "{state}: {end} bytes of {tape}")
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_replay_has_only_the_total_to_keep_to() {
     let mut stage = Stage::new();
     let run = recall(&mut stage, cold(), |settings| settings.timeouts.total = 500_000.0);
