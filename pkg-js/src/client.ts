@@ -178,7 +178,7 @@ export class InferenceClient {
       const all = merge(this.#options, call);
       // The call and its flight ask for one token together.
       tokens ??= recall ? accessTokens(all).map(recall.once) : accessTokens(all);
-      if (recall) core ??= (this.#recalls ??= new recall.Recalls()).attach(hooks, all, begin, listener(all));
+      if (recall) core ??= (this.#recalls ??= new recall.Recalls({ Exchange, InputError, alone: alone() })).attach(hooks, all, begin, listener(all));
       const overrides = core || Object.keys(call).length > 0 ? { ...toCore(all), ...core } : undefined;
       const { fetch, retry } = all;
       const ask = typeof retry === "object" ? retry?.shouldRetry : undefined;

@@ -7,15 +7,19 @@
  * is read on when the foremost reader waits. The flight ends with its last reader.
  */
 
-import { InputError, type Trace } from "./errors.js";
-import { Exchange, type ChunkReader, type Hooks, type Source } from "./exchange.js";
-import { alone, type CacheOptions, type CacheStore, type CallOptions } from "./options.js";
+// Types only: what it needs of the rest is given to it. A bundler that found more would cut what every page loads
+// in two.
+import type { InputError, Trace } from "./errors.js";
+import type { ChunkReader, Exchange, Hooks, Source } from "./exchange.js";
 import type { glue } from "./instance.js";
+import type { CacheOptions, CacheStore, CallOptions } from "./options.js";
 
 /** Of the form of what is kept; changes with it. */
 const VERSION = 1;
 /** How long a flight without readers goes on: a reader may be about to come back. In milliseconds. */
 const GRACE = 25;
+/** How the core ends a tape whose answer may be given again. */
+const KEEPABLE = ": keepable\n\n";
 /** The longest tape that is there for those who come late, in bytes. */
 const LONGEST = 64 * 1024 * 1024;
 const FAILED = new TextEncoder().encode("event: failed\ndata: {}\n\n");
@@ -33,10 +37,20 @@ interface Keeping {
   refresh: boolean;
 }
 
+/** What is needed of the rest. */
+export interface Tools {
+  Exchange: typeof Exchange;
+  InputError: typeof InputError;
+  /** A call must not wait for what another's request brings: in Cloudflare's workers. */
+  alone: boolean;
+}
+
 /** What the calls of a client share. */
 export class Recalls {
   readonly flights = new Map<string, Flight>();
   readonly memory = new MemoryStore();
+
+  constructor(readonly tools: Tools) {}
 
   /**
    * Has a call look for its answer first. Returns what the core is to know of it; `undefined` when the call
@@ -44,6 +58,10 @@ export class Recalls {
    */
   attach(hooks: Hooks, options: CallOptions, begin: Begin, listen: Listen): object | undefined {
     const { cache, singleFlight } = options;
+    const check = (option: string, value: unknown, fits: (value: unknown) => boolean, expected: string): void => {
+      if (value === undefined || (value !== null && fits(value))) return;
+      throw new this.tools.InputError("input", `${option}: expected ${expected}`, { option, expected });
+    };
     check("singleFlight", singleFlight, (value) => typeof value === "boolean", "true or false");
     const expected = 'true, false, "refresh", or an object { ttl?, maxBytes?, store?, shared?, when?, timeout?, refresh? }';
     check("cache", cache, (value) => typeof value === "boolean" || value === "refresh" || typeof value === "object", expected);
@@ -74,11 +92,6 @@ export function once(given: unknown): unknown {
   return () => (answer ??= { value: (given as () => unknown)() }).value;
 }
 
-function check(option: string, value: unknown, fits: (value: unknown) => boolean, expected: string): void {
-  if (value === undefined || (value !== null && fits(value))) return;
-  throw new InputError("input", `${option}: expected ${expected}`, { option, expected });
-}
-
 /** One call's place: at the tape of a flight, or of an answer that was kept. */
 class Seat implements Source {
   #flight: Flight | undefined;
@@ -95,10 +108,9 @@ class Seat implements Source {
   ) {}
 
   async recall(key: string, deterministic: boolean): Promise<(ChunkReader & { age?: number }) | undefined> {
-    const { flights } = this.recalls;
+    const { flights, tools } = this.recalls;
     const keeping = deterministic || this.keeping?.always ? this.keeping : undefined;
-    // There a call must not wait for what another request brings.
-    const joins = (this.singleFlight ?? keeping !== undefined) && !alone();
+    const joins = (this.singleFlight ?? keeping !== undefined) && !tools.alone;
     if (!joins && !keeping) return undefined;
     // Never within the core's own call.
     await undefined;
@@ -113,7 +125,7 @@ class Seat implements Source {
     let flight = joins ? flights.get(key) : undefined;
     // One that is over is on its way into the store.
     if (!flight || (flight.over && keeping?.refresh)) {
-      flight = new Flight(key, joins ? flights : undefined, this.begin, note, this.listen);
+      flight = new Flight(tools, key, joins ? flights : undefined, this.begin, note, this.listen);
       if (joins) flights.set(key, flight);
     }
     this.#flight = flight;
@@ -174,6 +186,7 @@ class Flight {
   #pulls = false;
 
   constructor(
+    tools: Tools,
     readonly key: string,
     readonly flights: Map<string, Flight> | undefined,
     begin: Begin,
@@ -189,14 +202,14 @@ class Flight {
         this.tape.push(piece);
       }
       if (this.#bytes > LONGEST) this.#forget();
-      this.#keepable = call.keepable();
+      this.#keepable = frames.endsWith(KEEPABLE);
       this.failure = failure;
     };
     const make = (hooks: Hooks): glue.Call => {
       hooks.tap = tap;
       return (this.#call = begin(hooks, { tapes: true, notices: true, cacheNote: note }));
     };
-    this.#exchange = new Exchange(make, undefined, [], (notices) => {
+    this.#exchange = new tools.Exchange(make, undefined, [], (notices) => {
       listen?.(notices);
       // The core is in the midst of it.
       queueMicrotask(() => {
@@ -311,7 +324,7 @@ function open(key: string, text: unknown, ttl: number): { tape: string; age: num
   try {
     const [version, own, at, sum] = JSON.parse(text.slice(0, end)) as unknown[];
     if (version !== VERSION) return "version";
-    if (end < 0 || own !== key || typeof at !== "number" || sum !== checksum(tape)) return "corrupt";
+    if (end < 0 || own !== key || typeof at !== "number" || !tape.endsWith(KEEPABLE) || sum !== checksum(tape)) return "corrupt";
     const age = Math.max(0, Date.now() - at);
     return age < ttl ? { tape, age } : "expired";
   } catch {

@@ -710,11 +710,6 @@ impl Call {
         text(self.inner.call.borrow_mut().take_tape())
     }
 
-    /// Whether its answer may be given again.
-    pub fn keepable(&self) -> bool {
-        self.inner.call.borrow().is_keepable()
-    }
-
     /// The trace so far, as JSON.
     pub fn trace(&self) -> String {
         text(self.inner.call.borrow().trace())

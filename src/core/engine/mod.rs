@@ -714,8 +714,10 @@ impl Call {
             self.batch.append(&own.batch);
             own.batch.clear();
         }
-        let answerer = self.answerer.clone();
-        self.note_before("start", &|event| answerer.write(event));
+        if self.settings.tapes {
+            let answerer = self.answerer.clone();
+            self.note_before("start", &|event| answerer.write(event));
+        }
     }
 
     fn complete(&mut self, leg: usize, shared: &mut Shared, now: Now) {

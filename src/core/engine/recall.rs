@@ -184,7 +184,8 @@ impl Call {
         }
     }
 
-    /// What the tape has gained. Its end is there once, when the call is complete.
+    /// What the tape has gained. Its end is there once, when the call is complete, and says whether the answer
+    /// may be given again.
     pub fn take_tape(&mut self) -> Vec<u8> {
         self.tape_answer();
         if self.is_complete() && !std::mem::replace(&mut self.tape_ended, true) {
@@ -192,6 +193,9 @@ impl Call {
             let (name, data) =
                 if document.is_empty() { ("", &b"[DONE]"[..]) } else { ("document", &document[..]) };
             tape::write(&mut self.tape, name, data);
+            if self.is_keepable() {
+                self.tape.extend_from_slice(tape::KEEPABLE);
+            }
         }
         json::well_formed(std::mem::take(&mut self.tape))
     }

@@ -19,6 +19,9 @@ pub const VERSION: &[u8] = b"1";
 /// The largest event: an answer in one piece, which bounds what is read otherwise.
 pub const MAX_EVENT_BYTES: usize = MAX_ANSWER_BYTES + 65_536;
 
+/// The end of a tape whose answer may be given again. A comment: readers pass over it.
+pub const KEEPABLE: &[u8] = b": keepable\n\n";
+
 /// Why a call fails whose answer is that of another, which failed: the driver knows the other's error.
 pub const SHARED: &str = "shared";
 
@@ -61,10 +64,17 @@ impl Tape {
         let want = batch.want();
         match NAMES.iter().position(|name| name.as_bytes() == event.name) {
             Some(0) => {
-                let text = |name| json::member(data, name).and_then(json::as_text);
-                let text = |name| text(name).map(|text| text.to_text()).unwrap_or_default();
-                let (provider, model, request_id) = (text("provider"), text("model"), text("requestId"));
-                self.origin = Some(Answerer { provider, model, request_id });
+                let origin = self.origin.insert(Answerer::default());
+                let places = [
+                    ("provider", &mut origin.provider),
+                    ("model", &mut origin.model),
+                    ("requestId", &mut origin.request_id),
+                ];
+                for (name, place) in places {
+                    if let Some(text) = json::member(data, name).and_then(json::as_text) {
+                        *place = text.to_text();
+                    }
+                }
                 batch.written_event(Mark::Start, data);
             }
             Some(1) => batch.written_event(Mark::Retry, data),
