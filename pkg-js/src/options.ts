@@ -269,8 +269,9 @@ export interface CallOptions {
   /**
    * Calls that ask the same at the same time share one request: who comes later reads the answer from its
    * start, each at its own pace, and the connection closes a moment (25 ms) after the last reader has left, so
-   * that an effect which is run twice sends one request. An error reaches all. Not across the requests of
-   * Cloudflare's workers.
+   * that an effect which is run twice sends one request. The request is made with the options of who came first
+   * (its retries, limits and listeners); `signal` and `timeout.total` of each call are its own. An error
+   * reaches all. Not across the requests of Cloudflare's workers.
    * @default true for answers that `cache` keeps, false for others
    */
   singleFlight?: boolean | undefined;

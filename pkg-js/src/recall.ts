@@ -354,7 +354,8 @@ function kept({ tape, age }: { tape: string; age: number }): ChunkReader & { age
   };
 }
 
-const LATE = new Error("The store did not answer in time");
+/** No `Error`: its trace would keep the call alive that was the first to load this. */
+const LATE = Symbol("late");
 
 /** Does something that a store does, and waits no longer than this. */
 async function within<Result>(timeout: number, work: () => Result): Promise<Awaited<Result>> {

@@ -14,7 +14,7 @@ use crate::core::error::Error;
 use crate::core::ports::{Milliseconds, Now};
 use crate::core::secret::Secret;
 use crate::core::wire::batch::Want;
-use crate::core::wire::chat::Choice;
+use crate::core::wire::chat;
 use crate::core::wire::json::{self, ObjectWriter};
 
 /// What was found under a call's key.
@@ -213,15 +213,17 @@ impl Call {
         let bounded = ["max_tokens", "max_completion_tokens", "max_new_tokens"]
             .iter()
             .any(|name| self.asked(name).is_some());
-        let fits = |choice: &Choice| match choice.normalised_finish_reason() {
+        let fits = |reason: &[u8]| match chat::normalised(reason) {
             "stop" | "tool_calls" => true,
             "length" => bounded,
             // TGI's short form does not tell.
-            _ => bounded && choice.finish_reason.is_empty() && self.task == Task::Generation,
+            _ => bounded && reason.is_empty() && self.task == Task::Generation,
         };
         match self.stream().map(|stream| &stream.answer) {
-            Some(Answer::Chat(chat)) => chat.is_all_finished() && chat.choices().iter().all(fits),
-            Some(Answer::Generation(generation)) => fits(&generation.ending()),
+            Some(Answer::Chat(chat)) => {
+                chat.is_all_finished() && chat.choices().iter().all(|choice| fits(&choice.finish_reason))
+            }
+            Some(Answer::Generation(generation)) => fits(generation.finish_reason()),
             None => false,
         }
     }

@@ -64,17 +64,11 @@ impl Tape {
         let want = batch.want();
         match NAMES.iter().position(|name| name.as_bytes() == event.name) {
             Some(0) => {
-                let origin = self.origin.insert(Answerer::default());
-                let places = [
-                    ("provider", &mut origin.provider),
-                    ("model", &mut origin.model),
-                    ("requestId", &mut origin.request_id),
-                ];
-                for (name, place) in places {
-                    if let Some(text) = json::member(data, name).and_then(json::as_text) {
-                        *place = text.to_text();
-                    }
-                }
+                self.origin = Some(Answerer {
+                    provider: text_of(data, "provider"),
+                    model: text_of(data, "model"),
+                    request_id: text_of(data, "requestId"),
+                });
                 batch.written_event(Mark::Start, data);
             }
             Some(1) => batch.written_event(Mark::Retry, data),
@@ -99,4 +93,8 @@ impl Tape {
         }
         Outcome::More
     }
+}
+
+fn text_of(object: &[u8], name: &str) -> String {
+    json::member(object, name).and_then(json::as_text).map(|text| text.to_text()).unwrap_or_default()
 }

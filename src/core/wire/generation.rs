@@ -165,15 +165,13 @@ impl Generation {
         self.generated_text.is_some() || self.completion.is_finished()
     }
 
-    /// A choice that has nothing but the reason why it ended.
-    pub fn ending(&self) -> chat::Choice {
-        let mut ending = chat::Choice::default();
-        if let Some(choice) = self.completion.first() {
-            ending.finish_reason.clone_from(&choice.finish_reason);
-        } else if let Some(reason) = json::member(&self.details, "finish_reason").and_then(json::as_text) {
-            ending.finish_reason = reason.to_bytes();
+    /// Why it ended, in the server's word; empty when it does not tell.
+    pub fn finish_reason(&self) -> &[u8] {
+        let told = json::member(&self.details, "finish_reason").and_then(json::as_text);
+        match self.completion.first() {
+            Some(choice) => &choice.finish_reason,
+            None => told.map_or(&[], |reason| reason.raw()),
         }
-        ending
     }
 
     /// Whether TGI's closing event has come: nothing follows it.

@@ -204,7 +204,7 @@ fn a_tape_replays_text_events_usage_and_finish_as_they_were() {
     let first = plain.begin(Task::Chat, cold(), |_| {});
     plain.open(first, &body);
     let tape = taped(&body);
-    assert!(tape.ends_with(DONE) && !tape.contains("keep-alive"), "{tape}");
+    assert!(tape.ends_with(&(DONE.to_owned() + ": keepable\n\n")) && !tape.contains("keep-alive"), "{tape}");
     for cut in [1, 7, tape.len()] {
         let mut stage = Stage::new();
         let run = recall(&mut stage, cold(), |_| {});

@@ -1,5 +1,5 @@
 import * as wire from "../../server/wire.js";
-import { collect } from "./harness.js";
+import { collect, turns } from "./harness.js";
 
 const question = { model: "test-model", temperature: 0, messages: [{ role: "user", content: "Hello" }] };
 const answer = wire.tokensOf({}).join("");
@@ -69,6 +69,26 @@ export const cacheChecks = [
       for (let count = 0; count < 3; count++) assert.equal((await readers[1].next()).done, false);
       await readers[1].return();
       assert.equal((await service.closed()).length, 1);
+    },
+  },
+  {
+    name: "cache: a shared request whose readers nobody holds any more is closed when they are collected",
+    // Only where the collector can be called.
+    applies: ({ name }) => typeof globalThis.gc === "function" && name !== "workerd",
+    async run({ assert, scenario, client }) {
+      const service = scenario("endless");
+      const sharing = client(service, { singleFlight: true });
+      await (async () => {
+        const streams = [1, 2].map(() => sharing.chat.stream(question).textStream[Symbol.asyncIterator]());
+        await Promise.all(streams.map((stream) => stream.next()));
+      })();
+      let request;
+      do {
+        globalThis.gc();
+        await turns();
+        [request] = await service.requests();
+      } while (!request.closed);
+      assert.equal(request.closedByClient, true);
     },
   },
 ];

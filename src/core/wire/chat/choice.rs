@@ -191,26 +191,31 @@ impl Choice {
 
     /// The reason in the words that every service's reason is brought to.
     pub fn normalised_finish_reason(&self) -> &'static str {
-        const WORDS: &[(&str, &str)] = &[
-            ("stop", "stop"),
-            ("eos", "stop"),
-            ("eos_token", "stop"),
-            ("stop_sequence", "stop"),
-            ("end_turn", "stop"),
-            ("length", "length"),
-            ("max_tokens", "length"),
-            ("model_length", "length"),
-            ("tool_calls", "tool_calls"),
-            ("function_call", "tool_calls"),
-            ("tool_use", "tool_calls"),
-            ("content_filter", "content_filter"),
-            ("safety", "content_filter"),
-        ];
-        let known = WORDS.iter().find(|(raw, _)| raw.as_bytes() == self.finish_reason);
-        match known.map_or("other", |(_, word)| word) {
+        match normalised(&self.finish_reason) {
             // TGI says `stop` although it made calls.
             "stop" if !self.tool_calls.is_empty() => "tool_calls",
             word => word,
         }
     }
+}
+
+/// The word that a service's reason for the end is brought to.
+pub fn normalised(finish_reason: &[u8]) -> &'static str {
+    const WORDS: &[(&str, &str)] = &[
+        ("stop", "stop"),
+        ("eos", "stop"),
+        ("eos_token", "stop"),
+        ("stop_sequence", "stop"),
+        ("end_turn", "stop"),
+        ("length", "length"),
+        ("max_tokens", "length"),
+        ("model_length", "length"),
+        ("tool_calls", "tool_calls"),
+        ("function_call", "tool_calls"),
+        ("tool_use", "tool_calls"),
+        ("content_filter", "content_filter"),
+        ("safety", "content_filter"),
+    ];
+    let known = WORDS.iter().find(|(raw, _)| raw.as_bytes() == finish_reason);
+    known.map_or("other", |(_, word)| word)
 }

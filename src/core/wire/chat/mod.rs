@@ -7,7 +7,7 @@ mod choice;
 mod delta;
 mod tool_call;
 
-pub use self::choice::Choice;
+pub use self::choice::{Choice, normalised};
 pub use self::delta::as_chunk;
 pub use self::tool_call::{MAX_ARGUMENTS_BYTES, MAX_TOOL_CALLS, ToolCall};
 
