@@ -185,8 +185,11 @@ test("only complete answers are kept", async () => {
     { kind: "network-error" },
   ];
   for (const fault of faults) {
-    const { client, fetch } = stage({ service: { faults: [fault] } });
+    const store = mapStore();
+    const { client, fetch } = stage({ service: { faults: [fault] }, cache: { store } });
     await assert.rejects(client.chat.stream(question).final(), library.InferenceError, JSON.stringify(fault));
+    await turns();
+    assert.equal(store.entries.size, 0, JSON.stringify(fault));
     const final = await client.chat.stream(question).final();
     assert.equal(final.trace.cache.hit, false, JSON.stringify(fault));
     assert.equal(fetch.requests.length, 2);
@@ -194,8 +197,13 @@ test("only complete answers are kept", async () => {
     assert.equal(fetch.requests.length, 2);
   }
   for (const [finishReason, request, kept] of [["length", question, false], ["length", { ...question, max_tokens: 9 }, true], ["content_filter", question, false], ["insufficient_system_resource", question, false]]) {
-    const { client, fetch } = stage({ service: { answer: { text: "Blue.", finishReason } } });
-    for (let time = 0; time < 2; time++) await client.chat.stream(request).final();
+    const store = mapStore();
+    const { client, fetch } = stage({ service: { answer: { text: "Blue.", finishReason } }, cache: { store } });
+    for (let time = 0; time < 2; time++) {
+      await client.chat.stream(request).final();
+      await turns();
+    }
+    assert.equal(store.entries.size, kept ? 1 : 0, finishReason);
     assert.equal(fetch.requests.length, kept ? 1 : 2, finishReason);
   }
   const { fetch, requests } = slowService();
@@ -309,6 +317,19 @@ test("a store that fails or is silent costs a request and a bounded wait", async
   } finally {
     restore();
   }
+});
+
+test("a call that is aborted while its answer is looked for sends nothing", async () => {
+  let answer;
+  const store = { ...mapStore(), get: () => new Promise((resolve) => (answer = resolve)) };
+  const { client, fetch } = stage({ cache: { store } });
+  const stream = client.chat.stream(question);
+  while (!answer) await turns();
+  stream.abort();
+  await assert.rejects(stream.final(), { name: "AbortError" });
+  answer(undefined);
+  await turns();
+  assert.equal(fetch.requests.length, 0);
 });
 
 test("memory is bounded: what was used last stays", async () => {
