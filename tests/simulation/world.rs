@@ -812,7 +812,7 @@ impl World {
     fn token(&mut self, c: usize, leg: usize, candidate: usize) {
         if self.random.one_in(20) {
             self.count("token function fails");
-            self.with(c, |call, shared, now| call.on_token_failure(shared, now));
+            self.with(c, |call, shared, now| call.on_token_failure(leg, shared, now));
             return;
         }
         let plan = &self.sims[c].plan;

@@ -411,9 +411,12 @@ impl Call {
         }
     }
 
-    /// The caller's function has failed.
-    pub fn on_token_failure(&mut self, shared: &mut Shared, now: Now) {
-        self.fail(Error::boxed(Kind::Authentication, "token_function"), shared, now);
+    /// The caller's function has failed: this target cannot be asked.
+    pub fn on_token_failure(&mut self, leg: usize, shared: &mut Shared, now: Now) {
+        if self.legs.get(leg).is_some_and(|own| matches!(own.phase, Phase::Token)) {
+            let error = Error::boxed(Kind::Authentication, "token_function");
+            self.attempt_failed(leg, error, shared, now);
+        }
     }
 
     /// The caller has been asked whether to try again: yes, no, or as it would be anyway.

@@ -414,6 +414,15 @@ impl Stage {
         self.resume(run, leg);
     }
 
+    /// The caller's function that is to give the token throws.
+    pub fn fail_token(&mut self, run: usize) {
+        let legs = &self.runs[run].legs;
+        let leg = legs.iter().position(|at| matches!(at, At::Token(_))).expect("a question");
+        self.over(run, leg);
+        self.with_call(run, |call, shared, now| call.on_token_failure(leg, shared, now));
+        self.resume(run, leg);
+    }
+
     pub fn abort(&mut self, run: usize) {
         self.with_call(run, |call, shared, now| call.abort(shared, now));
     }
