@@ -180,7 +180,11 @@ impl World {
         let clients = clients
             .into_iter()
             .map(|plan| Client {
-                shared: Shared::new(random.bits()),
+                shared: {
+                    let mut shared = Shared::new(random.bits());
+                    shared.mortal = plan.alone;
+                    shared
+                },
                 alone: plan.alone,
                 sleeping: Vec::new(),
                 tickets: HashMap::new(),

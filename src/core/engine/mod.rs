@@ -47,6 +47,8 @@ const FORGOTTEN: Milliseconds = 10_000.0;
 const LATE: Milliseconds = 50.0;
 /// The longest that a call is counted which has no deadline: its caller may be gone.
 const LONGEST: Milliseconds = 3_600_000.0;
+/// How often a call is heard of whose caller may be cut off without a word.
+const PULSE: Milliseconds = 5_000.0;
 
 /// What a leg wants done.
 #[derive(Clone, Debug)]
@@ -348,7 +350,10 @@ impl Call {
             ticket: own.ticket,
             priority: settings.priority,
             tokens: self.estimated_prompt + USUAL_ANSWER,
-            deadline: own.watchdog.deadline().min(now.monotonic + LONGEST) + FORGOTTEN,
+            deadline: match shared.mortal {
+                true => now.monotonic + PULSE,
+                false => own.watchdog.deadline().min(now.monotonic + LONGEST) + FORGOTTEN,
+            },
         };
         own.lane = Some(key);
         let lane = shared.lane(key, now.monotonic);
@@ -1179,6 +1184,14 @@ impl Call {
             return None;
         }
         next = next.min(self.hedge(shared, now));
+        if shared.mortal {
+            next = next.min(now.monotonic + PULSE);
+            for own in &self.legs {
+                if let Some(lane) = own.lane {
+                    shared.lane(lane, now.monotonic).heard_of(own.ticket, now.monotonic + PULSE);
+                }
+            }
+        }
         Some(next)
     }
 

@@ -423,6 +423,12 @@ impl Stage {
         self.resume(run, leg);
     }
 
+    /// The call's caller is cut off: nobody drives it any more, nobody says goodbye.
+    pub fn cut_off(&mut self, run: usize) {
+        self.runs[run].next = f64::INFINITY;
+        self.runs[run].legs.fill(At::Nothing);
+    }
+
     pub fn abort(&mut self, run: usize) {
         self.with_call(run, |call, shared, now| call.abort(shared, now));
     }
