@@ -16,7 +16,7 @@ fn learned(event: &str, string: &str) -> Pattern {
     let data = event.trim_end().strip_prefix("data:").expect("a data line").trim_ascii_start();
     let at = data.rfind(string).expect("the string");
     let mut pattern = Pattern::default();
-    pattern.learn(event.as_bytes(), data.as_bytes(), data[at..at + string.len()].as_bytes());
+    pattern.learn(event.as_bytes(), data.as_bytes(), &data.as_bytes()[at..at + string.len()]);
     pattern
 }
 
@@ -145,6 +145,12 @@ fn read(want: Want, think_tags: bool, pieces: &[&[u8]]) -> (Outcome, String, Vec
     (reading.outcome, told, result, events)
 }
 
+/// The stretch of `body` that pieces are which follow each other in it.
+fn joined<'a>(body: &'a [u8], pieces: &[&[u8]]) -> &'a [u8] {
+    let from = pieces[0].as_ptr() as usize - body.as_ptr() as usize;
+    &body[from..from + pieces.iter().map(|piece| piece.len()).sum::<usize>()]
+}
+
 #[test]
 fn the_same_comes_of_it_whether_or_not_an_event_is_read_again() {
     let mut random = Random::new(31);
@@ -157,7 +163,9 @@ fn the_same_comes_of_it_whether_or_not_an_event_is_read_again() {
             let bytes: Vec<&[u8]> = body.chunks(1).collect();
             let expected = read(want, think_tags, &bytes);
             complete += usize::from(expected.0 == Outcome::Complete);
-            for pieces in [&[&body[..]][..], &cut] {
+            let events: Vec<&[u8]> = body.split_inclusive(|byte| *byte == b'\n').collect();
+            let pairs: Vec<&[u8]> = events.chunks(2).map(|pair| joined(&body, pair)).collect();
+            for pieces in [&[&body[..]][..], &cut, &events, &pairs] {
                 let shown = String::from_utf8_lossy(&body);
                 assert_eq!(
                     read(want, think_tags, pieces),

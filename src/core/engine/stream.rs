@@ -301,6 +301,7 @@ impl Stream {
                         *pieces += 1;
                         let words;
                         (outcome, words) = take_event(answer, event, held, batch);
+                        pattern.forget();
                         match words.filter(|_| held.is_none() && !event.whole.is_empty()) {
                             Some(words) => {
                                 pattern.learn(event.whole, event.data.trim_ascii(), words.raw());

@@ -34,10 +34,15 @@ pub struct Known<'a> {
 }
 
 impl Pattern {
+    /// Another event has come, which is none to compare with.
+    pub fn forget(&mut self) {
+        self.before.clear();
+    }
+
     /// Learns an event: `whole` is its bytes with the framing, in which `data` lies, in which `string` lies
     /// between its quotes.
     pub fn learn(&mut self, whole: &[u8], data: &[u8], string: &[u8]) {
-        self.before.clear();
+        self.forget();
         let from = |part: &[u8]| (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
         let (data_at, string_at) = (from(data), from(string));
         let (Some(before), Some(after)) = (whole.get(..string_at), whole.get(string_at + string.len()..))

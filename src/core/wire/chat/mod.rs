@@ -173,7 +173,7 @@ impl Answer {
 
     /// Takes a `chunk` that is the same as the last one but for the `words` that it brings.
     pub fn take_words(&mut self, words: Text<'_>, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
-        let Some(Words { at, is_reasoning }) = self.words else { return Ok(()) };
+        let Some(Words { at, is_reasoning }) = self.words else { return self.take(chunk, batch).map(|_| ()) };
         self.grow(at, batch, &|choice, batch| {
             choice.add_words(words, is_reasoning, batch);
             Ok(())
