@@ -17,9 +17,14 @@ const COMPLETE = 1;
 const FAILED = 2;
 const AGAIN = 3;
 
+interface Chunk {
+  done: boolean;
+  value?: Uint8Array | undefined;
+}
+
 /** Anything a body can be read from, chunk by chunk. */
 export interface ChunkReader {
-  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  read(): Promise<Chunk>;
   cancel(): Promise<void>;
 }
 
@@ -35,6 +40,9 @@ export interface Source {
   result(): string | undefined;
   trace(): Trace | undefined;
 }
+
+/** Why requests are given up. One for all: to make it takes longer than to send a request. */
+let over: DOMException | undefined;
 
 /** What the core asks of, and tells, the loop. It must not hold on to the exchange. */
 export class Hooks {
@@ -92,9 +100,13 @@ export class Hooks {
     return reader;
   }
 
+  close(controller: AbortController): void {
+    controller.abort((over ??= new DOMException("The call is over", "AbortError")));
+  }
+
   /** Closes what a core that is no more has left open. */
   giveUp(): void {
-    for (const controller of this.#controllers) controller.abort();
+    for (const controller of this.#controllers) this.close(controller);
     for (const reader of this.#readers) reader.cancel().catch(ignore);
   }
 
@@ -148,8 +160,8 @@ onReplacement(() => {
 
 function ignore(): void {}
 
-/** Takes what a chunk gave, while it lies in memory: before anything else calls the core. */
-type Take = () => void;
+/** What a loop gives that reads for no result. */
+export function nothing(): undefined {}
 
 /** One call, from the request to its result. */
 export class Exchange {
@@ -161,6 +173,8 @@ export class Exchange {
   failure: { error: unknown } | undefined;
   /** The result as the core's JSON, once it is over without a failure. */
   result = "";
+  /** Takes what a piece gave, while it lies in memory: before anything else calls the core. */
+  take: () => void = ignore;
 
   #call: glue.Call | undefined;
   #want = 0;
@@ -170,6 +184,10 @@ export class Exchange {
   /** What the core had to say last, as JSON. */
   #last = '{"trace":{"startedAt":0,"state":"open","attempts":[]}}';
   #release: () => void = ignore;
+  /** Somebody waits for the next piece, and others for `#turn`. */
+  #reads = false;
+  #turn: Promise<void> | undefined;
+  #endTurn: (() => void) | undefined;
 
   /**
    * @param begin Makes the core's call.
@@ -241,52 +259,118 @@ export class Exchange {
   }
 
   /**
-   * Reads one chunk of the body, feeds it, and has `take` take what it gave; or takes what came without
-   * a chunk. Does not throw: `over` and `failure` tell how it went.
+   * Reads on until `ready` gives something, and gives that; or, when the answer is over, what `end` gives.
+   * What each piece brings goes to `take`, whoever reads. `over` and `failure` tell how it went.
    */
-  async pull(take: Take): Promise<void> {
+  pull<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): Promise<Result> {
+    const { reader, due } = this.#hooks;
+    if (!reader || due || this.#reads || this.over) return this.#pull(ready, end);
+    // The usual case: one promise for a chunk, where an async function takes twice the time.
+    this.#wait();
+    const goOn = (): Result | Promise<Result> => ready() ?? this.#pull(ready, end);
+    return reader.read().then(
+      (chunk) => {
+        this.#feed(chunk);
+        return goOn();
+      },
+      (thrown: unknown) => {
+        this.#break(thrown);
+        return goOn();
+      },
+    );
+  }
+
+  async #pull<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): Promise<Result> {
     const hooks = this.#hooks;
-    try {
-      while (!this.over) {
-        if (hooks.due && this.#call) {
-          hooks.due = false;
-          // What the consumer does with it is no stall either.
-          hooks.busySince ??= performance.now();
-          this.#check();
-          const outcome = this.#call.take();
-          take();
-          return this.#end(outcome);
-        }
-        if (hooks.busySince !== undefined) hooks.busy += performance.now() - hooks.busySince;
-        hooks.busySince = undefined;
-        if (!hooks.reader) {
+    for (;;) {
+      const result = ready();
+      if (result !== undefined) return result;
+      if (this.over) return end();
+      if (this.#reads) {
+        await (this.#turn ??= new Promise((resolve) => {
+          this.#endTurn = resolve;
+        }));
+      } else if (hooks.due && this.#call) {
+        hooks.due = false;
+        // What the consumer does with it is no stall either.
+        hooks.busySince ??= performance.now();
+        this.#guard((call) => call.take());
+      } else {
+        this.#wait();
+        if (hooks.reader) {
+          let chunk: Chunk;
+          try {
+            chunk = await hooks.reader.read();
+          } catch (thrown) {
+            this.#break(thrown);
+            continue;
+          }
+          this.#feed(chunk);
+        } else {
           await hooks.change;
           hooks.busySince = performance.now();
-          continue;
+          this.#endReading();
         }
-        let outcome: number;
-        try {
-          const { done, value } = await hooks.reader.read();
-          if (this.over) return;
-          const now = (hooks.busySince = performance.now());
-          // What lies ready comes with what this brings: taken apart, it would come twice.
-          hooks.due = false;
-          this.#check();
-          if (done) {
-            outcome = this.#call!.end(false);
-          } else {
-            writeInput(value!);
-            outcome = this.#call!.feed(value!.length, now, hooks.busy);
-          }
-        } catch (thrown) {
-          if (this.over || thrown instanceof WebAssembly.RuntimeError || thrown instanceof InternalError) throw thrown;
-          hooks.setCause(thrown);
-          hooks.due = false;
-          outcome = this.#call!.end(true);
-        }
-        take();
-        return this.#end(outcome);
       }
+    }
+  }
+
+  /** Nobody else is to read now; and the consumer is not busy any more. */
+  #wait(): void {
+    const hooks = this.#hooks;
+    this.#reads = true;
+    if (hooks.busySince !== undefined) hooks.busy += performance.now() - hooks.busySince;
+    hooks.busySince = undefined;
+  }
+
+  #endReading(): void {
+    this.#reads = false;
+    if (this.#endTurn) {
+      this.#endTurn();
+      this.#turn = this.#endTurn = undefined;
+    }
+  }
+
+  /** Feeds what was read. */
+  #feed({ done, value }: Chunk): void {
+    const hooks = this.#hooks;
+    if (!this.over) {
+      const now = (hooks.busySince = performance.now());
+      // What lies ready comes with what this brings: taken apart, it would come twice.
+      hooks.due = false;
+      this.#guard((call) => {
+        if (done) return call.end(false);
+        try {
+          writeInput(value!);
+        } catch (thrown) {
+          if (thrown instanceof WebAssembly.RuntimeError) throw thrown;
+          // What a stand-in for a body gave was no bytes.
+          hooks.setCause(thrown);
+          return call.end(true);
+        }
+        return call.feed(value!.length, now, hooks.busy);
+      });
+    }
+    this.#endReading();
+  }
+
+  /** The body broke off. */
+  #break(thrown: unknown): void {
+    if (!this.over) {
+      this.#hooks.setCause(thrown);
+      this.#hooks.due = false;
+      this.#guard((call) => call.end(true));
+    }
+    this.#endReading();
+  }
+
+  /** Has the core do something that leaves a batch, and takes that. */
+  #guard(work: (call: glue.Call) => number): void {
+    try {
+      this.#check();
+      const outcome = work(this.#call!);
+      this.take();
+      this.#end(outcome);
     } catch (thrown) {
       if (!this.over) this.#fail(this.#explain(thrown));
     }

@@ -268,7 +268,8 @@ class Flight {
     const more = new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (!this.#pulls) {
       this.#pulls = true;
-      void this.#exchange.pull(() => {}).then(() => {
+      const from = this.tape.length;
+      void this.#exchange.pull(() => this.tape.length > from || undefined, () => true).then(() => {
         this.#pulls = false;
         if (this.#exchange.over) this.#close();
         this.#wake();

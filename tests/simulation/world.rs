@@ -186,7 +186,11 @@ impl World {
         let clients = clients
             .into_iter()
             .map(|plan| Client {
-                shared: Shared::new(random.bits()),
+                shared: {
+                    let mut shared = Shared::new(random.bits());
+                    shared.mortal = plan.alone;
+                    shared
+                },
                 alone: plan.alone,
                 sleeping: Vec::new(),
                 tickets: HashMap::new(),
@@ -835,7 +839,7 @@ impl World {
     fn token(&mut self, c: usize, leg: usize, candidate: usize) {
         if self.random.one_in(20) {
             self.count("token function fails");
-            self.with(c, |call, shared, now| call.on_token_failure(shared, now));
+            self.with(c, |call, shared, now| call.on_token_failure(leg, shared, now));
             return;
         }
         let plan = &self.sims[c].plan;
