@@ -13,6 +13,7 @@ pub mod plan;
 pub mod settings;
 pub mod settle;
 pub mod shared;
+pub mod spending;
 pub mod stream;
 pub mod trace;
 
@@ -24,6 +25,7 @@ use self::plan::{Plan, Protocol, Task};
 use self::settings::{Fallback, MidStream, Order, Settings};
 use self::settle::Answerer;
 pub use self::shared::Shared;
+use self::spending::Spending;
 use self::stream::{Outcome, Stream};
 use self::trace::Trace;
 use super::error::{Error, Kind};
@@ -116,6 +118,9 @@ pub struct Call {
     /// The timer must be set anew.
     rearm: bool,
     estimated_prompt: f64,
+    /// The number by which budgets know it.
+    number: u64,
+    spending: Spending,
 }
 
 impl Call {
@@ -165,6 +170,7 @@ impl Call {
         let fallbacks = std::mem::take(&mut settings.fallbacks);
         let may_ask_router = settings.automatic.is_some() && settings.endpoint_url.is_empty();
         let settings = Rc::new(settings);
+        let number = shared.ticket();
         let first = Leg {
             candidate: 0,
             settings: settings.clone(),
@@ -180,11 +186,12 @@ impl Call {
             watchdog: Watchdog::new(settings.timeouts, now.monotonic),
             retries: 0,
             waking_since: None,
-            ticket: shared.ticket(),
+            ticket: number,
             lane: None,
             probe: false,
             attempt: None,
             sent: None,
+            before: 0.0,
             hedge: false,
             broken: None,
         };
@@ -213,6 +220,8 @@ impl Call {
             busy: 0.0,
             rearm: false,
             estimated_prompt,
+            number,
+            spending: Spending::default(),
         })
     }
 
@@ -247,7 +256,7 @@ impl Call {
                     return Step::Send(Box::new(request));
                 }
                 // Who waits in a queue may be called before its time; after a failure it is waited out.
-                Phase::Wait(until) if now.monotonic < *until && own.lane.is_none() => {
+                Phase::Wait(until) if now.monotonic < *until && own.attempt.is_none() => {
                     return Step::Wait(*until);
                 }
                 Phase::Wait(_) => {
@@ -343,6 +352,11 @@ impl Call {
         if let Permission::Refused(until) = ask(&mut shared.breaker(&name).clone()) {
             return self.circuit_open(leg, until, shared, now);
         }
+        if !self.affords(leg, shared, now) {
+            return;
+        }
+        let Some(own) = self.legs.get_mut(leg) else { return };
+        let Some(target) = own.targets.get(own.at) else { return };
         let key = target.lane(own.token.as_ref());
         let applicant = Applicant {
             ticket: own.ticket,
@@ -377,6 +391,8 @@ impl Call {
                 let Some(own) = self.legs.get_mut(leg) else { return };
                 own.probe = permission == Permission::Probe;
                 own.head = Head::default();
+                self.reserve(leg, applicant.deadline, shared, now);
+                let Some(own) = self.legs.get_mut(leg) else { return };
                 own.phase = Phase::Out;
                 own.sent = Some(now.monotonic);
                 own.watchdog.sent(now.monotonic);
@@ -716,6 +732,7 @@ impl Call {
         shared: &mut Shared,
         now: Now,
     ) {
+        self.charge(leg, outcome, shared, now);
         let Some(own) = self.legs.get_mut(leg) else { return };
         own.watchdog.waits();
         if let Some(number) = own.attempt.take() {
@@ -726,6 +743,7 @@ impl Call {
             shared.lane(lane, now.monotonic).leave(own.ticket, total);
             shared.wake_next(lane);
         }
+        shared.accounts.budgets.leave(own.ticket);
         let probe = std::mem::take(&mut own.probe);
         if let (Some(_), true, Some(target)) =
             (own.sent.take(), own.settings.breaker, own.targets.get(own.at))
@@ -917,8 +935,10 @@ impl Call {
         if own.candidate >= self.fallbacks.len() {
             let (model, _) = plan::split_suffix(&self.settings.model);
             if std::mem::take(&mut self.may_ask_router) && url::is_model_id(model) {
+                let known = shared.catalogue.terms(model).to_vec();
                 own.phase = Phase::Catalogue(error);
-                return;
+                // Who has the catalogue need not ask for it.
+                return if known.is_empty() { () } else { self.router_answered(leg, known, shared, now) };
             }
             return self.give_up(leg, error, shared, now);
         }
@@ -1021,7 +1041,7 @@ impl Call {
             .filter(|terms| terms.serve(&needs) && !tried.contains(&terms.provider.as_str()))
             .collect();
         let worth = |terms: &Terms| match self.settings.automatic {
-            Some(Order::Price) => terms.price.unwrap_or(f64::INFINITY),
+            Some(Order::Price) => terms.price().unwrap_or(f64::INFINITY),
             Some(Order::Latency) => terms.latency.unwrap_or(f64::INFINITY),
             _ => -terms.throughput.unwrap_or(0.0),
         };
@@ -1089,6 +1109,7 @@ impl Call {
                 self.answerer = leg.answerer();
             }
         }
+        self.account(shared, now);
     }
 
     /// The caller wants no more of it.
@@ -1245,6 +1266,7 @@ impl Call {
             probe: false,
             attempt: None,
             sent: None,
+            before: 0.0,
             hedge: true,
             broken: None,
         };
@@ -1298,6 +1320,11 @@ impl Call {
         }
         let mut object = ObjectWriter::new(&mut out);
         settle::write_result(&stream.answer, &self.answerer, &mut object);
+        if stream.answer.usage().is_empty() {
+            let (prompt, completion) = self.tokens(stream);
+            trace::write_tokens(object.key("usage"), prompt, completion, true);
+        }
+        self.spending.write(&mut object, false);
         self.trace.write(object.key("trace"));
         object.end();
         json::well_formed(out)
@@ -1332,6 +1359,7 @@ impl Call {
                 object.raw("usage", stream.answer.usage());
             }
         }
+        self.spending.write(&mut object, false);
         self.trace.write(object.key("trace"));
         object.end();
         json::well_formed(out)

@@ -1,10 +1,12 @@
 //! What the calls of one client share: what is known of each target, and who may send now.
 
 use crate::core::ports::{Milliseconds, Now, Random};
+use crate::core::provider::catalogue::Catalogue;
 use crate::core::provider::mapping;
 use crate::core::resilience::breaker::{Breaker, State};
 use crate::core::resilience::budget::Budget;
 use crate::core::resilience::lane::Lane;
+use crate::core::usage::accounts::Accounts;
 use crate::core::wire::json::{self, ObjectWriter, Reader};
 
 /// How many endpoints' routes are remembered.
@@ -23,6 +25,10 @@ pub struct Shared {
     pub budget: Budget,
     /// Chance.
     pub random: Random,
+    /// Who serves which model on what terms, as far as it was asked for.
+    pub catalogue: Catalogue,
+    /// What was used, and may be.
+    pub accounts: Accounts,
     /// Endpoint URLs at which the first route was unknown and a later one answered.
     routes: Vec<(String, usize)>,
     lanes: Vec<(u64, Lane)>,
@@ -59,6 +65,11 @@ impl Shared {
     pub fn wake_next(&mut self, key: u64) {
         let lane = self.lanes.iter().find(|(known, _)| *known == key);
         self.woken.extend(lane.and_then(|(_, lane)| lane.next()));
+    }
+
+    /// A budget may have room: the first that waits for it may ask again.
+    pub fn wake_spender(&mut self) {
+        self.woken.extend(self.accounts.budgets.next());
     }
 
     /// The breaker of a target.

@@ -14,7 +14,7 @@ mod reader;
 mod text;
 mod writer;
 
-pub use self::number::decimal;
+pub use self::number::{decimal, fixed, write_fixed};
 pub use self::partial::{Partial, Patch};
 pub use self::reader::{Invalid, Kind, MAX_DEPTH, Reader};
 pub use self::text::{Surrogate, Text, append_utf8, well_formed};
