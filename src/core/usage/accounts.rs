@@ -41,6 +41,7 @@ impl Accounts {
     /// Sets what the caller wants: `{ "prices"?, "budgets"?, "spikes"? }`, which TypeScript has checked. `None`
     /// when it is something else.
     pub fn set(&mut self, options: &[u8]) -> Option<()> {
+        json::is_valid(options).then_some(())?;
         let mut prices = Reader::new(json::member(options, "prices").unwrap_or(b"[]"));
         prices.array().ok()?;
         self.prices.clear();

@@ -382,7 +382,9 @@ impl Budgets {
 }
 
 impl Budget {
+    /// Writes `spent` and `limit`, and in which `unit` they are.
     fn amounts(&self, spent: u64, object: &mut ObjectWriter<'_>) {
+        object.text("unit", if self.tokens { b"tokens" } else { b"usd" });
         for (name, amount) in [("spent", spent), ("limit", self.limit)] {
             if self.tokens {
                 object.integer(name, amount);

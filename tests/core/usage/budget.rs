@@ -65,7 +65,10 @@ fn what_does_not_fit_beside_reservations_waits_until_they_are_over() {
     assert_eq!(budgets.next(), Some(3));
     budgets.leave(3);
     assert_eq!((budgets.next(), budgets.open()), (None, 0));
-    assert_eq!(spent(&mut budgets, EPOCH), json!([{ "index": 0, "start": 0, "spent": 0.1, "limit": 1 }]));
+    assert_eq!(
+        spent(&mut budgets, EPOCH),
+        json!([{ "index": 0, "start": 0, "unit": "usd", "spent": 0.1, "limit": 1 }])
+    );
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn windows_begin_with_the_hour_the_day_and_the_month() {
             assert_ne!(budgets.ask(1, &usd(0.5), &by(1, &[], now), 0.0), Leave::Go, "{per} {now}");
             let mut out = Vec::new();
             assert_eq!(budgets.write(0, &by(1, &[], now), &mut out), Some(to as u64 + 1), "{per} {now}");
-            assert_eq!(value(&out), json!({ "index": 0, "spent": 0.6, "limit": 1 }));
+            assert_eq!(value(&out), json!({ "index": 0, "unit": "usd", "spent": 0.6, "limit": 1 }));
         }
         assert_eq!(budgets.ask(1, &usd(0.5), &by(1, &[], to + 1.0), 0.0), Leave::Go, "{per} {to}");
         // A clock that is set back begins no window anew.

@@ -413,6 +413,6 @@ fn alerts_are_told_to_the_call_that_passes_them() {
     let alert = stage.runs[3].noticed("budget")[0].clone();
     assert_eq!(
         alert,
-        json!({ "type": "budget", "index": 0, "threshold": 1, "value": "ann", "spent": 0.0012, "limit": 0.001 })
+        json!({ "type": "budget", "index": 0, "threshold": 1, "value": "ann", "unit": "usd", "spent": 0.0012, "limit": 0.001 })
     );
 }
