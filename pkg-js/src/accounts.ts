@@ -217,16 +217,21 @@ function priceOf(price: PriceEntry): PriceEntry {
   return price;
 }
 
-function budgetOf(budget: Budget): Record<keyof Omit<Budget, "onAlert">, unknown> {
+/** In the core's order. */
+const PERIODS: readonly string[] = ["call", "hour", "day", "month"];
+const EXCEEDED: readonly string[] = ["throw", "fallback", "warn"];
+
+function budgetOf(budget: Budget): Record<"usd" | "tokens" | "per" | "tag" | "alertAt" | "exceeded", unknown> {
   if (typeof budget !== "object" || budget === null) throw wrong("budget", "{ usd or tokens, per?, tag?, alertAt?, onAlert?, onExceeded? }, or a list of these");
   const { usd, tokens, per, tag, alertAt, onExceeded } = budget;
   check("budget", budget as Wire, ["usd", "tokens"]);
   if ((usd === undefined) === (tokens === undefined)) throw wrong("budget", "one of usd and tokens");
-  if (per !== undefined && !["call", "hour", "day", "month"].includes(per)) throw wrong("budget.per", '"call", "hour", "day" or "month"');
+  if (per !== undefined && !PERIODS.includes(per)) throw wrong("budget.per", '"call", "hour", "day" or "month"');
   if (tag !== undefined && typeof tag !== "string") throw wrong("budget.tag", "the name of a tag");
   if (alertAt !== undefined && !(Array.isArray(alertAt) && alertAt.every(isAmount))) throw wrong("budget.alertAt", "a list of shares, such as [0.5, 0.8, 1]");
-  if (onExceeded !== undefined && !["throw", "fallback", "warn"].includes(onExceeded)) throw wrong("budget.onExceeded", '"throw", "fallback" or "warn"');
-  return { usd, tokens, per, tag, alertAt: alertsOf(budget), onExceeded };
+  if (onExceeded !== undefined && !EXCEEDED.includes(onExceeded)) throw wrong("budget.onExceeded", '"throw", "fallback" or "warn"');
+  const exceeded = EXCEEDED.indexOf(onExceeded ?? "throw");
+  return { usd, tokens, per: per && PERIODS.indexOf(per), tag, alertAt: alertsOf(budget), exceeded };
 }
 
 function spikesOf(spikes: SpikeOptions): object {

@@ -739,7 +739,7 @@ impl Call {
             self.trace.ended(number, outcome, now.monotonic);
         }
         if let Some(lane) = own.lane.take() {
-            let total = json::member(own.stream.answer.usage(), "total_tokens").and_then(json::as_number);
+            let total = json::number_member(own.stream.answer.usage(), "total_tokens");
             shared.lane(lane, now.monotonic).leave(own.ticket, total);
             shared.wake_next(lane);
         }
@@ -772,7 +772,7 @@ impl Call {
 
     /// The tokens that an answer took, as told or else about.
     fn tokens(&self, stream: &Stream) -> (f64, f64) {
-        let told = |name| json::member(stream.answer.usage(), name).and_then(json::as_number);
+        let told = |name| json::number_member(stream.answer.usage(), name);
         let completion =
             told("completion_tokens").unwrap_or_else(|| settle::estimated_tokens(&stream.answer));
         (told("prompt_tokens").unwrap_or(self.estimated_prompt), completion)

@@ -136,14 +136,14 @@ impl Shared {
 
     /// Takes up what a snapshot of this version has kept; `None` when it is none.
     pub fn restore(&mut self, snapshot: &[u8], now: Now) -> Option<()> {
-        (json::member(snapshot, "version").and_then(json::as_number) == Some(VERSION as f64)).then_some(())?;
+        (json::number_member(snapshot, "version") == Some(VERSION as f64)).then_some(())?;
         let mut json = Reader::new(json::member(snapshot, "breakers")?);
         let mut breakers = Vec::new();
         json.array().ok()?;
         while json.element().ok()? {
             let entry = json.skip().ok()?;
             let target = json::member(entry, "target").and_then(json::as_text)?.to_text();
-            let number = |name| json::member(entry, name).and_then(json::as_number);
+            let number = |name| json::number_member(entry, name);
             let left = number("until")? - now.unix;
             breakers.push((target, Breaker::restored(left, number("cooldown")?, now.monotonic)));
         }

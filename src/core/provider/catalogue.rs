@@ -66,18 +66,17 @@ pub fn read(body: &[u8]) -> Option<Vec<Terms>> {
     let mut terms = Vec::new();
     while json.element().ok()? {
         let entry = json.skip().ok()?;
-        let text = |name| json::member(entry, name).and_then(json::as_text);
-        let number = |name| json::member(entry, name).and_then(json::as_number);
+        let number = |name| json::number_member(entry, name);
         let flag = |name| json::member(entry, name).map(|value| value == b"true");
         let pricing = json::member(entry, "pricing").unwrap_or_default();
-        let price = |name| json::member(pricing, name).and_then(json::fixed);
+        let price = |name| json::fixed_member(pricing, name);
         terms.push(Terms {
-            provider: text("provider").map(|text| text.to_text()).unwrap_or_default(),
-            status: text("status").map(|text| text.to_text()).unwrap_or_default(),
+            provider: json::text_member(entry, "provider"),
+            status: json::text_member(entry, "status"),
             context_length: number("context_length"),
             input: price("input"),
             output: price("output"),
-            cached: price("cached_input").or(price("cache_read")),
+            cached: price("cached_input"),
             throughput: number("throughput"),
             latency: number("first_token_latency_ms"),
             tools: flag("supports_tools"),
@@ -124,14 +123,7 @@ impl Catalogue {
     }
 
     fn find(&self, model: &str) -> Option<&[u8]> {
-        let mut json = Reader::new(json::member(&self.list, "data")?);
-        json.array().ok()?;
-        while json.element().ok()? {
-            let entry = json.skip().ok()?;
-            if json::member(entry, "id").and_then(json::as_text).is_some_and(|id| id.is(model)) {
-                return Some(entry);
-            }
-        }
-        None
+        let mut models = json::elements(json::member(&self.list, "data")?).into_iter();
+        models.find(|entry| json::member(entry, "id").and_then(json::as_text).is_some_and(|id| id.is(model)))
     }
 }

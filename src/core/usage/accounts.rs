@@ -7,7 +7,7 @@ use super::price::{self, Price};
 use super::spike::{Spike, Spikes};
 use super::tokens::Tokens;
 use crate::core::ports::Now;
-use crate::core::wire::json::{self, Reader};
+use crate::core::wire::json;
 
 /// What the calls of a client have used, and may.
 #[derive(Debug, Default)]
@@ -42,13 +42,9 @@ impl Accounts {
     /// when it is something else.
     pub fn set(&mut self, options: &[u8]) -> Option<()> {
         json::is_valid(options).then_some(())?;
-        let mut prices = Reader::new(json::member(options, "prices").unwrap_or(b"[]"));
-        prices.array().ok()?;
-        self.prices.clear();
-        while prices.element().ok()? {
-            self.prices.push(price::Entry::read(prices.skip().ok()?));
-        }
-        self.budgets.set(json::member(options, "budgets").unwrap_or(b"[]"))?;
+        let list = |name| json::elements(json::member(options, name).unwrap_or_default());
+        self.prices = list("prices").into_iter().map(price::Entry::read).collect();
+        self.budgets.set(&list("budgets"));
         self.spikes = json::member(options, "spikes").map(|spikes| Box::new(Spikes::read(spikes)));
         Some(())
     }

@@ -11,7 +11,7 @@
 use super::Tags;
 use super::money;
 use crate::core::ports::Milliseconds;
-use crate::core::wire::json::{self, ObjectWriter, Reader};
+use crate::core::wire::json::{self, ObjectWriter};
 
 /// The values of a tag of which a budget keeps account. Beyond, the one that it has known longest is forgotten.
 const MAX_WINDOWS: usize = 4_096;
@@ -131,38 +131,29 @@ pub struct Budgets {
 }
 
 impl Budget {
-    /// Reads `{ "usd" or "tokens", "per", "tag"?, "alertAt": [0.5, …], "onExceeded" }`. TypeScript has checked it.
-    fn read(budget: &[u8]) -> Option<Budget> {
-        let is = |name, word: &str| {
-            json::member(budget, name).and_then(json::as_text).is_some_and(|text| text.is(word))
-        };
-        let tokens = json::member(budget, "tokens").and_then(json::as_number).map(|count| count as u64);
-        let limit = tokens.or(money::member(budget, "usd"))?;
-        let periods =
-            [("call", Period::Call), ("hour", Period::Hour), ("day", Period::Day), ("month", Period::Month)];
-        let period = periods.into_iter().find(|(name, _)| is("per", name));
-        let mut thresholds = Vec::new();
-        let mut list = Reader::new(json::member(budget, "alertAt").unwrap_or(b"[]"));
-        list.array().ok()?;
-        while list.element().ok()? {
-            thresholds.push((json::as_number(list.skip().ok()?)? * limit as f64) as u64);
-        }
-        Some(Budget {
+    /// Reads `{ "usd" or "tokens", "per": 0 for a call, 1 an hour, 2 a day, 3 a month, else always, "tag",
+    /// "alertAt": [0.5, …], "exceeded": 0 to throw, 1 for the next target, 2 to go on }`, as TypeScript writes it.
+    fn read(budget: &[u8]) -> Budget {
+        let number = |name| json::number_member(budget, name);
+        let tokens = number("tokens");
+        let limit = tokens.map_or(money::member(budget, "usd"), |count| Some(count as u64)).unwrap_or(0);
+        let shares = json::elements(json::member(budget, "alertAt").unwrap_or_default());
+        let threshold = |share: &[u8]| (json::as_number(share).unwrap_or(1.0) * limit as f64) as u64;
+        let periods = [Period::Call, Period::Hour, Period::Day, Period::Month];
+        let period = number("per").and_then(|at| periods.get(at as usize).copied());
+        let exceeded = [Exceeded::Throw, Exceeded::Fallback, Exceeded::Warn];
+        Budget {
             limit,
             tokens: tokens.is_some(),
-            period: period.map_or(Period::Total, |(_, period)| period),
-            tag: json::member(budget, "tag")
-                .and_then(json::as_text)
-                .map(|tag| tag.to_text())
-                .unwrap_or_default(),
-            thresholds,
-            exceeded: match () {
-                () if is("onExceeded", "warn") => Exceeded::Warn,
-                () if is("onExceeded", "fallback") => Exceeded::Fallback,
-                () => Exceeded::Throw,
-            },
+            period: period.unwrap_or(Period::Total),
+            tag: json::text_member(budget, "tag"),
+            thresholds: shares.into_iter().map(threshold).collect(),
+            exceeded: exceeded
+                .get(number("exceeded").unwrap_or(0.0) as usize)
+                .copied()
+                .unwrap_or(Exceeded::Throw),
             windows: Vec::new(),
-        })
+        }
     }
 
     /// The part of an amount that counts here.
@@ -235,16 +226,9 @@ fn day_of_month(day: u64) -> u64 {
 }
 
 impl Budgets {
-    /// Sets the budgets: a list of what [`Budget::read`] reads.
-    pub fn set(&mut self, list: &[u8]) -> Option<()> {
-        let mut json = Reader::new(list);
-        json.array().ok()?;
-        let mut budgets = Vec::new();
-        while json.element().ok()? {
-            budgets.push(Budget::read(json.skip().ok()?)?);
-        }
-        self.list = budgets;
-        Some(())
+    /// Sets the budgets: objects as [`Budget::read`] reads them.
+    pub fn set(&mut self, list: &[&[u8]]) {
+        self.list = list.iter().map(|budget| Budget::read(budget)).collect();
     }
 
     /// Whether there are none.

@@ -15,10 +15,11 @@ pub fn read(value: &[u8]) -> Option<Pico> {
 
 /// The member `name` of an object, as an amount.
 pub fn member(object: &[u8], name: &str) -> Option<Pico> {
-    json::member(object, name).and_then(read)
+    json::fixed_member(object, name)
 }
 
 /// Writes a member in dollars, unless it is unknown.
+#[inline(never)]
 pub fn write(object: &mut ObjectWriter<'_>, name: &str, amount: Option<Pico>) {
     if let Some(amount) = amount {
         json::write_fixed(object.key(name), amount);
@@ -26,6 +27,7 @@ pub fn write(object: &mut ObjectWriter<'_>, name: &str, amount: Option<Pico>) {
 }
 
 /// What so many tokens cost (or milliseconds, at a price for a million of them), rounded to the nearest.
+#[inline(never)]
 pub fn of(count: u64, price: Pico) -> Pico {
     // The price taken apart, so that nothing overflows that could be paid.
     let whole = count.saturating_mul(price / MILLION);
@@ -34,6 +36,7 @@ pub fn of(count: u64, price: Pico) -> Pico {
 }
 
 /// A sum of which every part must be known.
+#[inline(never)]
 pub fn sum(one: Option<Pico>, other: Option<Pico>) -> Option<Pico> {
     Some(one?.saturating_add(other?))
 }

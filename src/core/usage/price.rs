@@ -42,8 +42,7 @@ impl Entry {
     /// Reads `{ provider?, model?, endpointUrl?, input?, output?, cached?, perHour? }`, in USD for a million
     /// tokens or an hour.
     pub fn read(entry: &[u8]) -> Entry {
-        let text = |name| json::member(entry, name).and_then(json::as_text);
-        let text = |name| text(name).map(|text| text.to_text()).unwrap_or_default();
+        let text = |name| json::text_member(entry, name);
         Entry {
             provider: text("provider"),
             model: text("model"),

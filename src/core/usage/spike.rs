@@ -64,7 +64,7 @@ impl Spikes {
     /// Reads `{ "factor", "cooldown", "usd", "tokens", "call" }`, of which TypeScript has put in what was
     /// missing.
     pub fn read(options: &[u8]) -> Spikes {
-        let number = |name| json::member(options, name).and_then(json::as_number).unwrap_or(0.0);
+        let number = |name| json::number_member(options, name).unwrap_or(0.0);
         Spikes {
             factor: number("factor"),
             cooldown: number("cooldown"),

@@ -20,24 +20,35 @@ pub struct Tokens {
 
 /// Reads a `usage` object. Which of a stream's objects is the real one, the reader of the answer has decided.
 pub fn read(usage: &[u8]) -> Tokens {
-    let of = |object, name| json::member(object, name).and_then(count);
-    let within = |object, name| json::member(usage, object).and_then(|object| of(object, name));
-    let mut tokens = Tokens {
-        prompt: of(usage, "prompt_tokens").or(of(usage, "input_tokens")),
-        completion: of(usage, "completion_tokens").or(of(usage, "output_tokens")),
-        cached: within("prompt_tokens_details", "cached_tokens")
-            .or(of(usage, "prompt_cache_hit_tokens"))
-            .or(of(usage, "cached_tokens")),
-        reasoning: within("completion_tokens_details", "reasoning_tokens").or(of(usage, "reasoning_tokens")),
-        estimated: false,
-    };
+    let within = |object| json::member(usage, object).unwrap_or_default();
+    let (details, thoughts) = (within("prompt_tokens_details"), within("completion_tokens_details"));
+    // In the order in which they are believed.
+    let places: [(usize, &[u8], &str); 9] = [
+        (0, usage, "prompt_tokens"),
+        (0, usage, "input_tokens"),
+        (1, usage, "completion_tokens"),
+        (1, usage, "output_tokens"),
+        (2, details, "cached_tokens"),
+        (2, usage, "prompt_cache_hit_tokens"),
+        (2, usage, "cached_tokens"),
+        (3, thoughts, "reasoning_tokens"),
+        (3, usage, "reasoning_tokens"),
+    ];
+    let mut counts = [None; 4];
+    for (what, object, name) in places {
+        if let Some(place @ None) = counts.get_mut(what) {
+            *place = count(object, name);
+        }
+    }
+    let [prompt, completion, cached, reasoning] = counts;
+    let mut tokens = Tokens { prompt, completion, cached, reasoning, estimated: false };
     if let (Some(prompt), Some(completion), Some(reasoning)) =
         (tokens.prompt, tokens.completion, tokens.reasoning)
     {
         // Some services count the reasoning beside the answer: where it is more than all of it, or the total
         // says so. What is paid for is both.
         let apart = prompt.saturating_add(completion).saturating_add(reasoning);
-        if reasoning > 0 && (reasoning > completion || of(usage, "total_tokens") == Some(apart)) {
+        if reasoning > 0 && (reasoning > completion || count(usage, "total_tokens") == Some(apart)) {
             tokens.completion = Some(completion.saturating_add(reasoning));
         }
     }
@@ -53,8 +64,8 @@ pub fn billed(usage: &[u8]) -> Option<Pico> {
 }
 
 /// A count, which some services write as a float.
-fn count(value: &[u8]) -> Option<u64> {
-    json::as_number(value).filter(|count| *count >= 0.0).map(|count| (count + 0.5) as u64)
+fn count(object: &[u8], name: &str) -> Option<u64> {
+    json::number_member(object, name).filter(|count| *count >= 0.0).map(|count| (count + 0.5) as u64)
 }
 
 impl Tokens {
@@ -78,14 +89,14 @@ impl Tokens {
     /// Writes them as a `usage` object, in the wire's words.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut usage = ObjectWriter::new(out);
-        let mut put = |name, count: Option<u64>| {
+        let total = money::sum(self.prompt, self.completion);
+        let counts =
+            [("prompt_tokens", self.prompt), ("completion_tokens", self.completion), ("total_tokens", total)];
+        for (name, count) in counts {
             if let Some(count) = count {
                 usage.integer(name, count);
             }
-        };
-        put("prompt_tokens", self.prompt);
-        put("completion_tokens", self.completion);
-        put("total_tokens", money::sum(self.prompt, self.completion));
+        }
         let parts = [
             ("prompt_tokens_details", "cached_tokens", self.cached),
             ("completion_tokens_details", "reasoning_tokens", self.reasoning),

@@ -217,7 +217,7 @@ impl Generation {
 
     /// The tokens of the answer, as TGI's own protocol tells them.
     pub fn generated_tokens(&self) -> Option<f64> {
-        json::member(&self.details, "generated_tokens").and_then(json::as_number)
+        json::number_member(&self.details, "generated_tokens")
     }
 
     /// `{ "generated_text", "details"? }`. A whole TGI answer keeps every member that it came with.

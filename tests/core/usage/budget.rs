@@ -4,6 +4,7 @@ use hf_inference_wasm::core::usage::Tags;
 use hf_inference_wasm::core::usage::budget::{Amount, Budgets, Exceeded, Leave, Spender};
 use serde_json::{Value, json};
 
+use super::in_numbers;
 use crate::{Random, value};
 
 const DAY: f64 = 86_400_000.0;
@@ -12,7 +13,9 @@ const EPOCH: f64 = 1_799_971_200_000.0;
 
 fn budgets(list: Value) -> Budgets {
     let mut budgets = Budgets::default();
-    budgets.set(list.to_string().as_bytes()).expect("budgets");
+    let list = in_numbers(list);
+    let texts: Vec<String> = list.as_array().expect("a list").iter().map(Value::to_string).collect();
+    budgets.set(&texts.iter().map(String::as_bytes).collect::<Vec<_>>());
     budgets
 }
 

@@ -6,6 +6,7 @@ use hf_inference_wasm::core::engine::settings::{Fallback, MidStream};
 use hf_inference_wasm::core::wire::batch::{Mark, Want};
 use serde_json::{Value, json};
 
+use super::in_numbers;
 use crate::resilience::stage::{At, DONE, Stage, TOKEN, chat, delta, elsewhere, head};
 use crate::value;
 
@@ -25,6 +26,8 @@ fn answered_by(provider: &str) -> Head {
 /// A client with these accounts, and the catalogue.
 fn stage(accounts: &Value) -> Stage {
     let mut stage = Stage::new();
+    let mut accounts = accounts.clone();
+    accounts["budgets"] = in_numbers(accounts["budgets"].as_array().cloned().unwrap_or_default().into());
     stage.shared.accounts.set(accounts.to_string().as_bytes()).expect("accounts");
     assert!(stage.shared.catalogue.set(CATALOGUE.as_bytes()));
     stage
