@@ -938,7 +938,10 @@ impl Call {
                 let known = shared.catalogue.terms(model).to_vec();
                 own.phase = Phase::Catalogue(error);
                 // Who has the catalogue need not ask for it.
-                return if known.is_empty() { () } else { self.router_answered(leg, known, shared, now) };
+                if !known.is_empty() {
+                    self.router_answered(leg, known, shared, now);
+                }
+                return;
             }
             return self.give_up(leg, error, shared, now);
         }
