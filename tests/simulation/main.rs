@@ -72,6 +72,7 @@ const FEATURES: &[&str] = &[
     "look-up",
     "notices",
     "overtaken",
+    "paid for nothing",
     "partial",
     "probe",
     "queue",

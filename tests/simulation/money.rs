@@ -101,6 +101,18 @@ pub fn books_are_right(world: &mut World) {
             for attempt in attempts {
                 sum += attempt["usd"].as_f64().unwrap_or(0.0);
                 priced += u64::from(attempt["usd"].is_number());
+                // **What was given up is paid for**: it was asked for, and nobody knows that it was not done.
+                let given_up = ["outpaced", "aborted", "first_token", "total"]
+                    .contains(&attempt["outcome"].as_str().unwrap_or_default());
+                let may_work = attempt["status"].is_null() || attempt["status"] == 200;
+                if given_up
+                    && may_work
+                    && attempt["sent"].is_number()
+                    && world.clients[number].purse.is_some()
+                {
+                    assert!(attempt["usd"].is_number(), "given up, and not paid for: {attempt}");
+                    *world.stats.entry("paid for nothing").or_default() += 1;
+                }
             }
             // The one request of a call that told its tokens cost what they cost.
             if let ([attempt], [connection]) = (attempts.as_slice(), sim.connections.as_slice())
@@ -131,6 +143,7 @@ pub fn books_are_right(world: &mut World) {
         let waits = accounts.budgets.next();
         let vanished = world.sims.iter().any(|sim| sim.plan.client == number && sim.vanished);
         assert!(waits.is_none() || vanished, "{waits:?} waits for money for ever");
+        assert!(vanished || accounts.budgets.open() == 0, "a reservation is not settled");
         // Those who vanished are forgotten.
         let nobody = Spender { call: u64::MAX, tags: &[], unix: 0.0 };
         let _ = accounts.budgets.ask(u64::MAX, &Amount::default(), &nobody, late);
