@@ -213,7 +213,7 @@ function check(option: string, values: Wire, names: readonly string[]): void {
 
 function priceOf(price: PriceEntry): PriceEntry {
   if (typeof price !== "object" || price === null) throw wrong("prices", "a list of { provider?, model?, endpointUrl?, input?, output?, cached?, perHour? }");
-  check("prices", price as Wire, ["input", "output", "cached", "perHour"]);
+  check("prices", price as unknown as Wire, ["input", "output", "cached", "perHour"]);
   return price;
 }
 
@@ -223,8 +223,8 @@ const EXCEEDED: readonly string[] = ["throw", "fallback", "warn"];
 
 function budgetOf(budget: Budget): Record<"usd" | "tokens" | "per" | "tag" | "alertAt" | "exceeded", unknown> {
   if (typeof budget !== "object" || budget === null) throw wrong("budget", "{ usd or tokens, per?, tag?, alertAt?, onAlert?, onExceeded? }, or a list of these");
-  const { usd, tokens, per, tag, alertAt, onExceeded } = budget;
-  check("budget", budget as Wire, ["usd", "tokens"]);
+  const { usd, tokens, per, tag, alertAt, onExceeded } = budget as { [name in keyof Budget]?: Budget[name] };
+  check("budget", budget as unknown as Wire, ["usd", "tokens"]);
   if ((usd === undefined) === (tokens === undefined)) throw wrong("budget", "one of usd and tokens");
   if (per !== undefined && !PERIODS.includes(per)) throw wrong("budget.per", '"call", "hour", "day" or "month"');
   if (tag !== undefined && typeof tag !== "string") throw wrong("budget.tag", "the name of a tag");
@@ -237,7 +237,7 @@ function budgetOf(budget: Budget): Record<"usd" | "tokens" | "per" | "tag" | "al
 function spikesOf(spikes: SpikeOptions): object {
   if (typeof spikes?.onSpike !== "function") throw wrong("spikes.onSpike", "a function");
   const { factor = 25, cooldown = 3_600_000, atLeast = {} } = spikes;
-  const options = { factor, cooldown, usd: 0.1, tokens: 100_000, call: 0.01, ...known(atLeast as Wire) };
+  const options = { factor, cooldown, usd: 0.1, tokens: 100_000, call: 0.01, ...known(atLeast as unknown as Wire) };
   check("spikes", options, Object.keys(options));
   return options;
 }

@@ -51,47 +51,58 @@ export interface UsageRecord {
 /** What a provider or an endpoint takes. What is left out fits any. */
 export interface PriceEntry {
   /** A provider's name, or `"endpoint"`. */
-  provider?: string;
+  provider?: string | undefined;
   /** The model, under its name on the Hub or the provider's own. */
-  model?: string;
+  model?: string | undefined;
   /** What the URL of the request begins with. */
-  endpointUrl?: string;
+  endpointUrl?: string | undefined;
   /** USD for a million tokens of the prompt. */
-  input?: number;
+  input?: number | undefined;
   /** USD for a million tokens of the answer. */
-  output?: number;
+  output?: number | undefined;
   /** USD for a million tokens of the prompt that the provider has in its cache; `input` by default. */
-  cached?: number;
+  cached?: number | undefined;
   /** USD for an hour: a call costs the time from its request to its end, whatever else runs meanwhile. */
-  perHour?: number;
+  perHour?: number | undefined;
 }
 
-/** What may be spent. One of `usd` and `tokens` is the limit. */
-export interface Budget {
-  /** The limit in USD. Calls whose price nobody knows are sent while anything is left, and do not count. */
-  usd?: number;
-  /** The limit in tokens of prompts and answers. */
-  tokens?: number;
+/** What may be spent: `usd` or `tokens`. */
+export type Budget = BudgetTerms &
+  (
+    | {
+        /** The limit in USD. Calls whose price nobody knows are sent while anything is left, and do not count. */
+        usd: number;
+        tokens?: undefined;
+      }
+    | {
+        /** The limit in tokens of prompts and answers. */
+        tokens: number;
+        usd?: undefined;
+      }
+  );
+
+/** What budgets in USD and in tokens have in common. */
+export interface BudgetTerms {
   /**
    * How long what is spent counts: one call, or the hour, day or month of UTC.
    * @default as long as the client lives
    */
-  per?: "call" | "hour" | "day" | "month";
+  per?: "call" | "hour" | "day" | "month" | undefined;
   /** Each value of this tag has the budget for itself; calls without the tag are not limited. */
-  tag?: string;
+  tag?: string | undefined;
   /**
    * The shares of the limit at which `onAlert` is called, each once in each hour, day or month.
    * @default [0.5, 0.8, 1]
    */
-  alertAt?: readonly number[];
+  alertAt?: readonly number[] | undefined;
   /** Told when a share of the limit is reached. */
-  onAlert?: (alert: BudgetAlert) => void;
+  onAlert?: ((alert: BudgetAlert) => void) | undefined;
   /**
    * What becomes of a call that may need more than what is left: it fails with a `BudgetExceededError` before
    * anything is sent, goes to its next target of `fallbacks` (which may be cheaper), or is sent all the same.
    * @default "throw"
    */
-  onExceeded?: "throw" | "fallback" | "warn";
+  onExceeded?: "throw" | "fallback" | "warn" | undefined;
 }
 
 /** How a budget stands. */
@@ -124,17 +135,17 @@ export interface SpikeOptions {
    * the dearest twentieth of the last 256 calls cost at least.
    * @default 25
    */
-  factor?: number;
+  factor?: number | undefined;
   /**
    * After an alert there is none of its kind for so long, in milliseconds.
    * @default 3_600_000
    */
-  cooldown?: number;
+  cooldown?: number | undefined;
   /**
    * Less than this is not worth an alert: USD and tokens of five minutes, USD of one call.
    * @default { usd: 0.1, tokens: 100_000, call: 0.01 }
    */
-  atLeast?: { usd?: number; tokens?: number; call?: number };
+  atLeast?: { usd?: number | undefined; tokens?: number; call?: number };
 }
 
 /** Spending that is out of the ordinary. */
@@ -221,35 +232,35 @@ export interface ModelOffer {
 /** Which models. What an offer does not tell, it does not promise: it does not pass a filter that asks for it. */
 export interface ModelFilter {
   /** Text that the id contains, whatever its case. */
-  search?: string;
+  search?: string | undefined;
   /** Offers of this provider. */
-  provider?: string;
+  provider?: string | undefined;
   /**
    * Offers in this state.
    * @default any
    */
-  status?: string;
+  status?: string | undefined;
   /** Offers with at least so many tokens of context. */
-  contextLength?: number;
+  contextLength?: number | undefined;
   /** Offers that take tools (`true`), or do not. */
-  tools?: boolean;
+  tools?: boolean | undefined;
   /** Offers that take JSON schemas (`true`), or do not. */
-  structuredOutput?: boolean;
+  structuredOutput?: boolean | undefined;
   /** Models that read this: `"image"`. */
-  inputModality?: string;
+  inputModality?: string | undefined;
   /** Models that write this. */
-  outputModality?: string;
+  outputModality?: string | undefined;
   /** Offers that take at most so much: USD for a million tokens. */
-  maxPrice?: { input?: number; output?: number };
+  maxPrice?: { input?: number | undefined; output?: number };
   /** Offers with at least so many tokens a second. */
-  throughput?: number;
+  throughput?: number | undefined;
   /** Offers with at most so many milliseconds to the first token. */
-  latency?: number;
+  latency?: number | undefined;
   /**
    * The cheapest first (a million tokens in and a million out together), or the one with the most context, the most
    * tokens a second, the soonest first token. Offers are sorted within their model, models by their best.
    */
-  sort?: "price" | "contextLength" | "throughput" | "latency";
+  sort?: "price" | "contextLength" | "throughput" | "latency" | undefined;
   /** Ask the router, however fresh the list is that is known. */
-  refresh?: boolean;
+  refresh?: boolean | undefined;
 }
