@@ -14,7 +14,7 @@ js_sources := $(shell find pkg-js/src -name '*.ts') pkg-js/package.json pkg-js/p
 build_tools := scripts/build.sh scripts/setup.sh scripts/guard-glue.js scripts/shorten-names.js $(shell find scripts/bindgen -name '*.rs' -o -name 'Cargo.*')
 tarball := target/package/hf-inference-wasm.tgz
 
-.PHONY: help setup build package demo test test-core test-simulation test-package lint fmt fuzz size clean
+.PHONY: help setup build package demo test test-core test-simulation test-package bench lint fmt fuzz size clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -56,6 +56,10 @@ test-package: $(tarball) ## Everything that is tested against the packed package
 test: lint test-core test-simulation test-package ## Everything, from a fresh machine
 	@echo; echo 'all tests passed'
 
+bench: $(tarball) ## Measure beside the peers (PART=size,stream ROUNDS=5 SEED=1 BENCH_QUICK=1); report in target/bench
+	@scripts/setup-bench.sh
+	@PART="$(PART)" ROUNDS="$(ROUNDS)" SEED="$(SEED)" BENCH_QUICK="$(BENCH_QUICK)" node bench/run.js
+
 fuzz: ## Fuzz the readers against their oracles (TARGET=json, SECONDS=60; all targets by default)
 	@scripts/fuzz.sh "$(TARGET)" $(SECONDS)
 
@@ -67,4 +71,4 @@ fmt: ## Format the Rust sources
 	@cargo fmt
 
 clean: ## Remove what was built
-	@rm -rf target pkg-js/dist pkg-js/node_modules tests/node_modules
+	@rm -rf target pkg-js/dist pkg-js/node_modules tests/node_modules bench/node_modules

@@ -1,7 +1,7 @@
 /** The client: what callers construct and call. */
 
 import { fromFacts, InputError } from "./errors.js";
-import { Exchange, type Hooks } from "./exchange.js";
+import { Exchange, nothing, type Hooks } from "./exchange.js";
 import { afterThrow, generation, glue, init, isLoaded } from "./instance.js";
 import { accessTokens, alone, listener, merge, signals, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
 import { prepareSchema } from "./schema.js";
@@ -171,7 +171,7 @@ export class InferenceClient {
 
   async #whole(generation: boolean, request: object, options: CallOptions | undefined): Promise<string> {
     const exchange = this.#exchange(generation, false, request, options);
-    while (!exchange.over) await exchange.pull(() => {});
+    await exchange.pull(nothing, nothing);
     if (exchange.failure) throw exchange.failure.error;
     return exchange.result;
   }

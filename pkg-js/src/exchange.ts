@@ -127,8 +127,8 @@ onReplacement(() => {
 
 function ignore(): void {}
 
-/** Takes what a chunk gave, while it lies in memory: before anything else calls the core. */
-type Take = () => void;
+/** What a loop gives that reads for no result. */
+export function nothing(): undefined {}
 
 /** One call, from the request to its result. */
 export class Exchange {
@@ -140,6 +140,8 @@ export class Exchange {
   failure: { error: unknown } | undefined;
   /** The result as the core's JSON, once it is over without a failure. */
   result = "";
+  /** Takes what a piece gave, while it lies in memory: before anything else calls the core. */
+  take: () => void = ignore;
 
   #call: glue.Call | undefined;
   #want = 0;
@@ -149,6 +151,10 @@ export class Exchange {
   /** What the core had to say last, as JSON. */
   #last = '{"trace":{"startedAt":0,"state":"open","attempts":[]}}';
   #release: () => void = ignore;
+  /** Somebody waits for the next piece, and others for `#turn`. */
+  #reads = false;
+  #turn: Promise<void> | undefined;
+  #endTurn: (() => void) | undefined;
 
   /**
    * @param begin Makes the core's call.
@@ -220,54 +226,75 @@ export class Exchange {
   }
 
   /**
-   * Reads one chunk of the body, feeds it, and has `take` take what it gave; or takes what came without
-   * a chunk. Does not throw: `over` and `failure` tell how it went.
+   * Reads on until `ready` gives something, and gives that; or, when the answer is over, what `end` gives.
+   * What each piece brings goes to `take`, whoever reads. `over` and `failure` tell how it went.
+   *
+   * One function for all of it: each more that is awaited costs every piece a promise.
    */
-  async pull(take: Take): Promise<void> {
+  async pull<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): Promise<Result> {
     const hooks = this.#hooks;
-    try {
-      while (!this.over) {
+    for (;;) {
+      const result = ready();
+      if (result !== undefined) return result;
+      if (this.over) return end();
+      if (this.#reads) {
+        await (this.#turn ??= new Promise((resolve) => {
+          this.#endTurn = resolve;
+        }));
+        continue;
+      }
+      this.#reads = true;
+      try {
         if (hooks.due && this.#call) {
           hooks.due = false;
           // What the consumer does with it is no stall either.
           hooks.busySince ??= performance.now();
           this.#check();
           const outcome = this.#call.take();
-          take();
-          return this.#end(outcome);
-        }
-        if (hooks.busySince !== undefined) hooks.busy += performance.now() - hooks.busySince;
-        hooks.busySince = undefined;
-        if (!hooks.reader) {
-          await hooks.change;
-          hooks.busySince = performance.now();
-          continue;
-        }
-        let outcome: number;
-        try {
-          const { done, value } = await hooks.reader.read();
-          if (this.over) return;
-          const now = (hooks.busySince = performance.now());
-          // What lies ready comes with what this brings: taken apart, it would come twice.
-          hooks.due = false;
-          this.#check();
-          if (done) {
-            outcome = this.#call!.end(false);
+          this.take();
+          this.#end(outcome);
+        } else {
+          if (hooks.busySince !== undefined) hooks.busy += performance.now() - hooks.busySince;
+          hooks.busySince = undefined;
+          if (hooks.reader) {
+            let outcome: number | undefined;
+            try {
+              const { done, value } = await hooks.reader.read();
+              if (!this.over) {
+                const now = (hooks.busySince = performance.now());
+                // What lies ready comes with what this brings: taken apart, it would come twice.
+                hooks.due = false;
+                this.#check();
+                if (done) {
+                  outcome = this.#call!.end(false);
+                } else {
+                  writeInput(value!);
+                  outcome = this.#call!.feed(value!.length, now, hooks.busy);
+                }
+              }
+            } catch (thrown) {
+              if (this.over || thrown instanceof WebAssembly.RuntimeError || thrown instanceof InternalError) throw thrown;
+              hooks.setCause(thrown);
+              hooks.due = false;
+              outcome = this.#call!.end(true);
+            }
+            if (outcome !== undefined) {
+              this.take();
+              this.#end(outcome);
+            }
           } else {
-            writeInput(value!);
-            outcome = this.#call!.feed(value!.length, now, hooks.busy);
+            await hooks.change;
+            hooks.busySince = performance.now();
           }
-        } catch (thrown) {
-          if (this.over || thrown instanceof WebAssembly.RuntimeError || thrown instanceof InternalError) throw thrown;
-          hooks.setCause(thrown);
-          hooks.due = false;
-          outcome = this.#call!.end(true);
         }
-        take();
-        return this.#end(outcome);
+      } catch (thrown) {
+        if (!this.over) this.#fail(this.#explain(thrown));
       }
-    } catch (thrown) {
-      if (!this.over) this.#fail(this.#explain(thrown));
+      this.#reads = false;
+      if (this.#endTurn) {
+        this.#endTurn();
+        this.#turn = this.#endTurn = undefined;
+      }
     }
   }
 

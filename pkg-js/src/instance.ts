@@ -141,20 +141,32 @@ export function writeInput(chunk: Uint8Array): void {
 }
 
 const decoder = new TextDecoder();
+/** The longest text that is decoded here, in bytes. */
+const SHORT = 24;
+const NONE = new Uint32Array(0);
 
 /** The text of the batch that the core has just left. @internal */
 export function readText(): string {
   const view = bytes();
   const at = words![outputAt]!;
   const length = words![outputAt + 1]!;
-  return length === 0 ? "" : decoder.decode(view.subarray(at, at + length));
+  if (length > SHORT) return decoder.decode(view.subarray(at, at + length));
+  // A token in a chunk of its own: calling the decoder takes longer than this does.
+  let text = "";
+  for (let place = at; place < at + length; place += 1) {
+    const byte = view[place]!;
+    if (byte > 0x7f) return decoder.decode(view.subarray(at, at + length));
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 /** The marks of the batch: pairs of kind and end. Valid until the core is called again. @internal */
 export function readMarks(): Uint32Array {
   bytes();
+  const count = words![outputAt + 3]!;
   const at = words![outputAt + 2]! / 4;
-  return words!.subarray(at, at + words![outputAt + 3]!);
+  return count === 0 ? NONE : words!.subarray(at, at + count);
 }
 
 /** @internal */

@@ -3,7 +3,7 @@
  */
 
 import { errorOf, InputError, type ErrorFacts, type InferenceError, type PartialAnswer, type Trace } from "./errors.js";
-import { Exchange, WANT } from "./exchange.js";
+import { Exchange, nothing, WANT } from "./exchange.js";
 import { Growing } from "./growing.js";
 import { readMarks, readText } from "./instance.js";
 import type { FallbackNotice } from "./options.js";
@@ -145,12 +145,17 @@ abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk
   #iterator: AsyncIterableIterator<unknown> | undefined;
   /** What was read before a consumer came: only `final()` reads without one. */
   #backlog: { text: string; marks: Uint32Array }[] = [];
-  #pulling: Promise<void> | undefined;
   #final: Final | Promise<Final> | undefined;
 
   /** @internal */
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
+    exchange.take = () => {
+      const text = readText();
+      const marks = readMarks();
+      if (this.#consumer) this.#consumer.take(text, marks);
+      else if (text !== "") this.#backlog.push({ text, marks: marks.slice() });
+    };
   }
 
   /** What happened to the call so far. */
@@ -191,7 +196,7 @@ abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk
   async final(): Promise<Final> {
     const exchange = this.#exchange;
     if (this.#consumer === undefined && !exchange.over) exchange.want(WANT.events);
-    while (!exchange.over) await this.#pull();
+    await exchange.pull(nothing, nothing);
     if (exchange.failure) throw exchange.failure.error;
     this.#final ??= this.finish(exchange.result);
     return this.#final;
@@ -276,23 +281,21 @@ abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk
     exchange.want(want);
 
     let taken = 0;
-    const next = (): Promise<IteratorResult<Item, undefined>> => {
-      if (taken < items.length) return Promise.resolve({ done: false, value: items[taken++]! });
-      return more();
-    };
-    const more = async (): Promise<IteratorResult<Item, undefined>> => {
-      for (;;) {
-        if (taken < items.length) return { done: false, value: items[taken++]! };
-        items.length = taken = 0;
-        if (exchange.over) {
-          if (exchange.failure && !left) throw exchange.failure.error;
-          if (!exchange.failure) await end?.();
-          return { done: true, value: undefined };
-        }
-        await this.#pull();
-      }
-    };
     let left = false;
+    const ready = (): IteratorResult<Item, undefined> | undefined => {
+      if (taken < items.length) return { done: false, value: items[taken++]! };
+      if (taken > 0) items.length = taken = 0;
+      return undefined;
+    };
+    const over = async (): Promise<IteratorResult<Item, undefined>> => {
+      if (exchange.failure && !left) throw exchange.failure.error;
+      if (!exchange.failure) await end?.();
+      return { done: true, value: undefined };
+    };
+    const next = (): Promise<IteratorResult<Item, undefined>> => {
+      const item = ready();
+      return item ? Promise.resolve(item) : exchange.pull(ready, over);
+    };
     const leave = (): void => {
       left = true;
       items.length = taken = 0;
@@ -314,23 +317,6 @@ abstract class AnswerStream<Chunk, Final> implements AsyncIterableIterator<Chunk
     };
     this.#iterator = iterator;
     return iterator;
-  }
-
-  /** Reads one chunk of the body for everybody who waits for it. */
-  #pull(): Promise<void> {
-    this.#pulling ??= this.#read().finally(() => {
-      this.#pulling = undefined;
-    });
-    return this.#pulling;
-  }
-
-  #read(): Promise<void> {
-    return this.#exchange.pull(() => {
-      const text = readText();
-      const marks = readMarks();
-      if (this.#consumer) this.#consumer.take(text, marks);
-      else if (text !== "") this.#backlog.push({ text, marks: marks.slice() });
-    });
   }
 }
 

@@ -324,7 +324,7 @@ impl Inner {
         };
         self.hooks.set_cause(&thrown);
         let (mut call, mut shared, now) = self.enter();
-        call.on_token_failure(&mut shared, now);
+        call.on_token_failure(leg, &mut shared, now);
     }
 
     /// Asks the caller's function whether to try again; what it throws is no opinion.

@@ -32,6 +32,7 @@ impl Client {
         let mut settings = Settings::default();
         options::apply(&mut settings, &options).map_err(|error| facts(&error))?;
         let mut shared = Shared::new((Math::random() * 9_007_199_254_740_992.0) as u64);
+        shared.mortal = alone;
         if let Some(snapshot) = snapshot {
             let restored = shared.restore(snapshot.as_bytes(), global::now());
             restored.ok_or_else(|| facts(&Error::option("snapshot", "what snapshot() of a client gave")))?;

@@ -60,7 +60,7 @@ pub fn parse(pieces: &[&[u8]]) -> Events {
         ControlFlow::Continue(())
     };
     for piece in pieces {
-        assert_eq!(parser.feed(piece, &mut sink), Ok(ControlFlow::Continue(())));
+        assert_eq!(parser.feed(piece, &mut sink), Ok(None));
     }
     assert!(parser.finish(&mut sink).is_continue());
     events

@@ -188,7 +188,7 @@ impl Play {
     }
 
     fn on_token_failure(&mut self) {
-        self.call.on_token_failure(&mut self.shared, now(self.time));
+        self.call.on_token_failure(0, &mut self.shared, now(self.time));
         self.after();
     }
 

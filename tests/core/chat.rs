@@ -26,7 +26,7 @@ fn taken(chunks: &[&str]) -> Answer {
     let mut answer = Answer::default();
     let mut batch = Batch::default();
     for chunk in chunks {
-        assert_eq!(answer.take(chunk.as_bytes(), &mut batch), Ok(()), "{chunk}");
+        assert!(answer.take(chunk.as_bytes(), &mut batch).is_ok(), "{chunk}");
     }
     answer
 }
@@ -831,7 +831,7 @@ fn answers_beyond_the_limits_are_refused() {
     let mut answer = Answer::default();
     let mut batch = Batch::default();
     for index in 0..MAX_TOOL_CALLS {
-        assert_eq!(answer.take(call(index).as_bytes(), &mut batch), Ok(()));
+        assert_eq!(answer.take(call(index).as_bytes(), &mut batch), Ok(None));
     }
     assert_eq!(answer.take(call(MAX_TOOL_CALLS).as_bytes(), &mut batch), Err(Fault::TooLarge("tool calls")));
 
@@ -842,7 +842,7 @@ fn answers_beyond_the_limits_are_refused() {
         )
     };
     let mut answer = Answer::default();
-    assert_eq!(answer.take(arguments(MAX_ARGUMENTS_BYTES).as_bytes(), &mut batch), Ok(()));
+    assert_eq!(answer.take(arguments(MAX_ARGUMENTS_BYTES).as_bytes(), &mut batch), Ok(None));
     assert_eq!(answer.take(arguments(1).as_bytes(), &mut batch), Err(Fault::TooLarge("tool-call arguments")));
 
     let mut answer = Answer::default();

@@ -14,6 +14,7 @@ mod hostile;
 mod json;
 mod lane;
 mod partial;
+mod pattern;
 mod plan;
 mod problem;
 mod rate_limit;

@@ -158,7 +158,7 @@ fn nothing_is_delivered_after_the_receiver_has_broken_off() {
                     events.push(owned(event).1);
                     ControlFlow::Break(())
                 });
-                if fed == Ok(ControlFlow::Break(())) {
+                if fed.is_ok_and(|rest| rest.is_some()) {
                     break;
                 }
             }

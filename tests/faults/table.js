@@ -19,8 +19,8 @@ import { tokensOf } from "../server/wire.js";
 
 /** Full jitter: any wait up to the bound, which doubles from half a second. */
 const backOff = [[0, 500], [0, 1000]];
-/** `Retry-After: 1`. */
-const asked = [1000, 1000];
+/** `Retry-After: 1`. The wait is never shorter; a fraction of a millisecond over makes timers wait for the next one. */
+const asked = [1000, 1001];
 
 /** @type {Row[]} */
 export const rows = [

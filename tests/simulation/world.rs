@@ -13,7 +13,7 @@ use hf_inference_wasm::core::wire::batch::Want;
 use crate::invariants::{self, Breakers, LaneModel};
 use crate::money::{self, Purse};
 use crate::random::Random;
-use crate::scenario::{self, CATALOGUE, CallPlan, HUB, PLACES, Scenario};
+use crate::scenario::{self, CATALOGUE, CallPlan, ClientPlan, HUB, PLACES, Scenario};
 use crate::service::{Answer, Asked, Ending, Service, Truth};
 use crate::shown::Shown;
 
@@ -106,10 +106,11 @@ impl Connection {
     }
 }
 
-/// What a client with this money begins with.
-fn shared(seed: u64, purse: Option<Purse>) -> Shared {
+/// What a client begins with.
+fn shared(seed: u64, plan: &ClientPlan) -> Shared {
     let mut shared = Shared::new(seed);
-    if let Some(purse) = purse {
+    shared.mortal = plan.alone;
+    if let Some(purse) = plan.purse {
         shared.accounts.set(purse.options().as_bytes()).expect("accounts");
     }
     shared
@@ -206,7 +207,7 @@ impl World {
         let clients = clients
             .into_iter()
             .map(|plan| Client {
-                shared: shared(random.bits(), plan.purse),
+                shared: shared(random.bits(), &plan),
                 alone: plan.alone,
                 sleeping: Vec::new(),
                 tickets: HashMap::new(),
@@ -844,7 +845,7 @@ impl World {
     fn token(&mut self, c: usize, leg: usize, candidate: usize) {
         if self.random.one_in(20) {
             self.count("token function fails");
-            self.with(c, |call, shared, now| call.on_token_failure(shared, now));
+            self.with(c, |call, shared, now| call.on_token_failure(leg, shared, now));
             return;
         }
         let plan = &self.sims[c].plan;

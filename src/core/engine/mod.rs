@@ -49,6 +49,8 @@ const FORGOTTEN: Milliseconds = 10_000.0;
 const LATE: Milliseconds = 50.0;
 /// The longest that a call is counted which has no deadline: its caller may be gone.
 const LONGEST: Milliseconds = 3_600_000.0;
+/// How often a call is heard of whose caller may be cut off without a word.
+const PULSE: Milliseconds = 5_000.0;
 
 /// What a leg wants done.
 #[derive(Clone, Debug)]
@@ -362,7 +364,10 @@ impl Call {
             ticket: own.ticket,
             priority: settings.priority,
             tokens: self.estimated_prompt + USUAL_ANSWER,
-            deadline: own.watchdog.deadline().min(now.monotonic + LONGEST) + FORGOTTEN,
+            deadline: match shared.mortal {
+                true => now.monotonic + PULSE,
+                false => own.watchdog.deadline().min(now.monotonic + LONGEST) + FORGOTTEN,
+            },
         };
         own.lane = Some(key);
         let lane = shared.lane(key, now.monotonic);
@@ -391,7 +396,7 @@ impl Call {
                 let Some(own) = self.legs.get_mut(leg) else { return };
                 own.probe = permission == Permission::Probe;
                 own.head = Head::default();
-                self.reserve(leg, applicant.deadline, shared, now);
+                self.reserve(leg, applicant.deadline + PULSE, shared, now);
                 let Some(own) = self.legs.get_mut(leg) else { return };
                 own.phase = Phase::Out;
                 own.sent = Some(now.monotonic);
@@ -427,9 +432,12 @@ impl Call {
         }
     }
 
-    /// The caller's function has failed.
-    pub fn on_token_failure(&mut self, shared: &mut Shared, now: Now) {
-        self.fail(Error::boxed(Kind::Authentication, "token_function"), shared, now);
+    /// The caller's function has failed: this target cannot be asked.
+    pub fn on_token_failure(&mut self, leg: usize, shared: &mut Shared, now: Now) {
+        if self.legs.get(leg).is_some_and(|own| matches!(own.phase, Phase::Token)) {
+            let error = Error::boxed(Kind::Authentication, "token_function");
+            self.attempt_failed(leg, error, shared, now);
+        }
     }
 
     /// The caller has been asked whether to try again: yes, no, or as it would be anyway.
@@ -1200,6 +1208,15 @@ impl Call {
             return None;
         }
         next = next.min(self.hedge(shared, now));
+        if shared.mortal {
+            next = next.min(now.monotonic + PULSE);
+            for own in &self.legs {
+                if let Some(lane) = own.lane {
+                    shared.lane(lane, now.monotonic).heard_of(own.ticket, now.monotonic + PULSE);
+                    shared.accounts.budgets.heard_of(own.ticket, now.monotonic + 2.0 * PULSE);
+                }
+            }
+        }
         Some(next)
     }
 

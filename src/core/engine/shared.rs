@@ -29,6 +29,9 @@ pub struct Shared {
     pub catalogue: Catalogue,
     /// What was used, and may be.
     pub accounts: Accounts,
+    /// Callers may be cut off without a word, as in Cloudflare's workers. There a call in flight is looked
+    /// at every few seconds, and one that is not heard of gives its place up.
+    pub mortal: bool,
     /// Endpoint URLs at which the first route was unknown and a later one answered.
     routes: Vec<(String, usize)>,
     lanes: Vec<(u64, Lane)>,

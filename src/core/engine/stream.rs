@@ -7,8 +7,10 @@ use crate::core::error::{Error, Kind};
 use crate::core::wire::batch::Batch;
 use crate::core::wire::chat::{self, Fault};
 use crate::core::wire::generation::Generation;
+use crate::core::wire::json::{self, Text};
+use crate::core::wire::pattern::Pattern;
 use crate::core::wire::problem::{self, Problem};
-use crate::core::wire::{json, sse};
+use crate::core::wire::sse;
 
 /// How much white space is kept before anything is said, in bytes.
 const MAX_WHITE_SPACE: usize = 4_096;
@@ -58,10 +60,11 @@ impl Answer {
         }
     }
 
-    fn take(&mut self, message: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+    /// Takes an event's data. Gives the string that was all that it brought, if it was one.
+    fn take<'a>(&mut self, message: &'a [u8], batch: &mut Batch) -> Result<Option<Text<'a>>, Fault> {
         match self {
             Answer::Chat(answer) => answer.take(message, batch),
-            Answer::Generation(generation) => generation.take(message, batch),
+            Answer::Generation(generation) => generation.take(message, batch).map(|()| None),
         }
     }
 
@@ -126,6 +129,8 @@ pub struct Stream {
     pieces: u64,
     /// The events so far, while nobody has said how the answer is to be read.
     held: Option<Held>,
+    /// What the events have in common.
+    pattern: Pattern,
 }
 
 /// Events that are kept for a consumer who has yet to come.
@@ -145,14 +150,16 @@ impl Stream {
             chat.expected_choices = expected_choices;
         }
         let held = streamed.then(Held::default);
-        Stream { streamed, format: Format::Unknown(Vec::new()), answer, pieces: 0, held }
+        let (format, pattern) = (Format::Unknown(Vec::new()), Pattern::default());
+        Stream { streamed, format, answer, pieces: 0, held, pattern }
     }
 
     /// A reader for another answer to the same request.
     pub fn anew(&self) -> Stream {
         let format = Format::Unknown(Vec::new());
         let held = self.held.is_some().then(Held::default);
-        Stream { streamed: self.streamed, format, answer: self.answer.anew(), pieces: 0, held }
+        let (answer, pattern) = (self.answer.anew(), Pattern::default());
+        Stream { streamed: self.streamed, format, answer, pieces: 0, held, pattern }
     }
 
     /// A consumer has come: what came before is put into its batch, and nothing is kept any more.
@@ -192,6 +199,7 @@ impl Stream {
     /// The body broke off; another continues the answer.
     pub fn resume(&mut self) {
         self.format = Format::Unknown(Vec::new());
+        self.pattern = Pattern::default();
         if let Some(held) = &mut self.held {
             held.events.push(Vec::new());
         }
@@ -273,18 +281,40 @@ impl Stream {
                 Outcome::More
             }
             Format::Events(parser) => {
-                let mut outcome = Outcome::More;
-                let answer = &mut self.answer;
-                let pieces = &mut self.pieces;
-                let held = &mut self.held;
-                let fed = parser.feed(bytes, &mut |event| {
-                    *pieces += 1;
-                    outcome = take_event(answer, event, held, batch);
-                    flow(&outcome)
-                });
-                match fed {
-                    Ok(_) => outcome,
-                    Err(sse::TooLarge) => failed(Kind::ResponseTooLarge, "event"),
+                let (answer, pieces, held) = (&mut self.answer, &mut self.pieces, &mut self.held);
+                let pattern = &mut self.pattern;
+                let mut rest = bytes;
+                loop {
+                    if let (true, None, Answer::Chat(chat)) =
+                        (parser.is_between_events(), &held, &mut *answer)
+                    {
+                        while let Some(known) = pattern.read(rest) {
+                            *pieces += 1;
+                            if let Err(fault) = chat.take_words(known.text, known.data, batch) {
+                                return Outcome::Failed(explain(fault, true, known.data));
+                            }
+                            rest = known.rest;
+                        }
+                    }
+                    let mut outcome = Outcome::More;
+                    let fed = parser.feed(rest, &mut |event| {
+                        *pieces += 1;
+                        let words;
+                        (outcome, words) = take_event(answer, event, held, batch);
+                        pattern.forget();
+                        match words.filter(|_| held.is_none() && !event.whole.is_empty()) {
+                            Some(words) => {
+                                pattern.learn(event.whole, event.data.trim_ascii(), words.raw());
+                                ControlFlow::Break(())
+                            }
+                            None => flow(&outcome),
+                        }
+                    });
+                    match fed {
+                        Ok(Some(left)) if outcome == Outcome::More => rest = left,
+                        Ok(_) => return outcome,
+                        Err(sse::TooLarge) => return failed(Kind::ResponseTooLarge, "event"),
+                    }
                 }
             }
         }
@@ -333,7 +363,7 @@ impl Stream {
                 let is_stream = parser.is_recognised();
                 let held = &mut self.held;
                 let _ = parser.finish(&mut |event| {
-                    outcome = take_event(answer, event, held, batch);
+                    (outcome, _) = take_event(answer, event, held, batch);
                     flow(&outcome)
                 });
                 match outcome {
@@ -384,37 +414,39 @@ fn flow(outcome: &Outcome) -> sse::Flow {
     if *outcome == Outcome::More { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }
 
-fn take_event(
+/// Gives also the string that was all that the event brought, if it was one.
+fn take_event<'a>(
     answer: &mut Answer,
-    event: sse::Event<'_>,
+    event: sse::Event<'a>,
     held: &mut Option<Held>,
     batch: &mut Batch,
-) -> Outcome {
+) -> (Outcome, Option<Text<'a>>) {
     let data = event.data.trim_ascii();
     if data == b"[DONE]" {
-        return Outcome::Complete;
+        return (Outcome::Complete, None);
     }
     if event.name == b"error" {
-        return Outcome::Failed(from_service(Problem::read(data), answer.has_output()));
+        let error = from_service(Problem::read(data), answer.has_output());
+        return (Outcome::Failed(error), None);
     }
     if data.is_empty() {
-        return Outcome::More;
+        return (Outcome::More, None);
     }
     // Before it is taken: one that fails may have brought something first.
     if let Some(held) = held {
         held.size += data.len();
         if held.size > chat::MAX_ANSWER_BYTES {
-            return failed(Kind::ResponseTooLarge, "answer");
+            return (failed(Kind::ResponseTooLarge, "answer"), None);
         }
         held.events.push(data.to_vec());
     }
     match answer.take(data, batch) {
         // TGI's own stream has no `[DONE]`: its last event says so itself.
-        Ok(()) => match answer {
-            Answer::Generation(generation) if generation.text_is_final() => Outcome::Complete,
-            _ => Outcome::More,
+        Ok(words) => match answer {
+            Answer::Generation(generation) if generation.text_is_final() => (Outcome::Complete, None),
+            _ => (Outcome::More, words),
         },
-        Err(fault) => Outcome::Failed(explain(fault, answer.has_output(), data)),
+        Err(fault) => (Outcome::Failed(explain(fault, answer.has_output(), data)), None),
     }
 }
 

@@ -46,7 +46,8 @@ pub struct Applicant {
     pub priority: f64,
     /// The tokens that it is expected to take.
     pub tokens: f64,
-    /// When it will be over at the latest, whatever happens to its caller.
+    /// When it will be over at the latest, or will have been [heard of](Lane::heard_of) again, whatever
+    /// happens to its caller.
     pub deadline: Milliseconds,
 }
 
@@ -191,6 +192,13 @@ impl Lane {
         }
         let own = (CLOSED.0 * f64::from(1 << (self.refusals - 1).max(0))).min(CLOSED.1);
         self.gate = self.gate.max(until.unwrap_or(now + own));
+    }
+
+    /// The call of a request in flight has been heard of, and will be over by `deadline`.
+    pub fn heard_of(&mut self, ticket: u64, deadline: Milliseconds) {
+        if let Some(own) = self.in_flight.iter_mut().find(|own| own.ticket == ticket) {
+            own.deadline = deadline;
+        }
     }
 
     /// A request has ended well.

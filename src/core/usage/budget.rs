@@ -279,6 +279,14 @@ impl Budgets {
         }
     }
 
+    /// The leg's caller is still there: what is reserved for it stays so, if it still is.
+    pub fn heard_of(&mut self, ticket: u64, until: Milliseconds) {
+        let own = self.reservations.iter_mut().find(|reservation| reservation.ticket == ticket);
+        if let Some(own) = own {
+            own.until = own.until.max(until);
+        }
+    }
+
     /// The leg's request is over and took so much: the reservation goes, and what was taken is spent.
     pub fn settle(&mut self, ticket: u64, amount: &Amount, spender: &Spender<'_>) -> Vec<Alert> {
         self.reservations.retain(|reservation| reservation.ticket != ticket);

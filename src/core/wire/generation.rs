@@ -133,7 +133,7 @@ impl Generation {
             self.seed = seed.to_vec();
         }
         self.tell_completion(batch);
-        taken
+        taken.map(|_| ())
     }
 
     /// Shows what the completion's choice has gained.

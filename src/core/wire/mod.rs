@@ -7,6 +7,7 @@ pub mod batch;
 pub mod chat;
 pub mod generation;
 pub mod json;
+pub mod pattern;
 pub mod problem;
 pub mod rate_limit;
 mod scan;

@@ -18,17 +18,28 @@ fn bytes_equal(word: u64, byte: u8) -> u64 {
 /// byte), which must agree.
 #[inline]
 fn run(bytes: &[u8], marks: impl Fn(u64) -> u64, is_marked: impl Fn(u8) -> bool) -> usize {
-    let mut run = 0;
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        let marks = marks(u64::from_le_bytes(<[u8; 8]>::try_from(word).unwrap_or_default()));
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let marks = marks(u64::from_le_bytes(*word));
         if marks != 0 {
-            return run + (marks.trailing_zeros() / 8) as usize;
+            return number * 8 + (marks.trailing_zeros() / 8) as usize;
         }
-        run += 8;
     }
-    let rest = words.remainder();
-    run + rest.iter().position(|&byte| is_marked(byte)).unwrap_or(rest.len())
+    words.len() * 8 + rest.iter().position(|&byte| is_marked(byte)).unwrap_or(rest.len())
+}
+
+/// What follows `start` in `bytes`; `None` when they do not begin with it. (The module's own comparison of
+/// slices goes byte by byte.)
+#[inline]
+pub fn strip_same<'a>(bytes: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+    let (front, rest) = bytes.split_at_checked(start.len())?;
+    let ((ours, our_end), (theirs, their_end)) = (front.as_chunks::<8>(), start.as_chunks::<8>());
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        if u64::from_le_bytes(*ours) != u64::from_le_bytes(*theirs) {
+            return None;
+        }
+    }
+    (our_end == their_end).then_some(rest)
 }
 
 /// How many bytes at the front of `bytes` are ordinary characters of a JSON string: neither a quote, nor a

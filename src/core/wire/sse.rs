@@ -24,6 +24,9 @@ pub struct Event<'a> {
     pub name: &'a [u8],
     /// The `data` lines, joined by newlines.
     pub data: &'a [u8],
+    /// The event with its framing, from its first line to its blank line, when all of it stood in one chunk
+    /// and `data` lies in it; otherwise empty.
+    pub whole: &'a [u8],
 }
 
 /// An event grew beyond the limit.
@@ -74,9 +77,13 @@ impl Parser {
         }
     }
 
-    /// Reads a chunk and calls `sink` with each event that it completes. When `sink` breaks, the
-    /// rest of the chunk is dropped.
-    pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Event<'_>) -> Flow) -> Result<Flow, TooLarge> {
+    /// Reads a chunk and calls `sink` with each event that it completes. When `sink` breaks, gives what
+    /// is left of the chunk, which may be fed later, or dropped.
+    pub fn feed<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        sink: &mut dyn FnMut(Event<'_>) -> Flow,
+    ) -> Result<Option<&'a [u8]>, TooLarge> {
         let mut rest = self.skip_mark(bytes);
         if self.after_carriage_return && !rest.is_empty() {
             self.after_carriage_return = false;
@@ -100,14 +107,15 @@ impl Parser {
             if self.line.is_empty() {
                 if let Some((data, after)) = self.whole_event(line, next) {
                     self.recognised = true;
-                    if sink(Event { name: &[], data }).is_break() {
-                        return Ok(ControlFlow::Break(()));
+                    let whole = rest.get(..rest.len() - after.len()).unwrap_or_default();
+                    if sink(Event { name: &[], data, whole }).is_break() {
+                        return Ok(Some(after));
                     }
                     rest = after;
                     continue;
                 }
                 if self.take_line(line, sink).is_break() {
-                    return Ok(ControlFlow::Break(()));
+                    return Ok(Some(next));
                 }
             } else {
                 let mut whole = std::mem::take(&mut self.line);
@@ -116,13 +124,22 @@ impl Parser {
                 whole.clear();
                 self.line = whole;
                 if flow.is_break() {
-                    return Ok(flow);
+                    return Ok(Some(next));
                 }
             }
             self.within_limit()?;
             rest = next;
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(None)
+    }
+
+    /// Whether the next byte begins an event.
+    pub fn is_between_events(&self) -> bool {
+        self.mark.is_none()
+            && self.line.is_empty()
+            && !self.has_data
+            && self.name.is_empty()
+            && !self.after_carriage_return
     }
 
     /// Whether anything that was read belongs to the format. A body of which nothing does is not an
@@ -196,7 +213,7 @@ impl Parser {
                 self.name.clear();
                 self.name.extend_from_slice(value);
             }
-            b"error" => return sink(Event { name: field, data: value }),
+            b"error" => return sink(Event { name: field, data: value, whole: &[] }),
             // A comment (empty field: keep-alives), `id`, `retry`, or unknown.
             _ => {}
         }
@@ -205,7 +222,7 @@ impl Parser {
 
     fn dispatch(&mut self, sink: &mut dyn FnMut(Event<'_>) -> Flow) -> Flow {
         let flow = if self.has_data {
-            sink(Event { name: &self.name, data: &self.data })
+            sink(Event { name: &self.name, data: &self.data, whole: &[] })
         } else {
             ControlFlow::Continue(())
         };

@@ -269,6 +269,21 @@ fn a_fallback_that_is_configured_wrongly_does_not_keep_the_next_from_its_turn() 
 }
 
 #[test]
+fn a_fallback_whose_token_function_fails_is_passed_over() {
+    let mut stage = Stage::with(|settings| {
+        settings.retry.limit = 0;
+        let asked = Fallback { has_token_function: true, ..elsewhere(SECOND) };
+        settings.fallbacks = vec![asked.clone(), elsewhere("https://f2"), asked];
+    });
+    stage.refuse(0, 503);
+    stage.fail_token(0);
+    assert_eq!(sent_to(&stage, 0)[1..], ["f2"]);
+    stage.refuse(0, 503);
+    stage.fail_token(0);
+    assert_eq!(stage.runs[0].error()["reason"], "token_function");
+}
+
+#[test]
 fn nothing_of_an_attempt_that_failed_is_told_of_the_next() {
     let mut stage = Stage::with(once);
     let first = Head { provider: "groq".to_owned(), request_id: "r-1".to_owned(), ..head(200) };

@@ -2,7 +2,7 @@
 
 use hf_inference_wasm::core::engine::Progress;
 use hf_inference_wasm::core::engine::plan::Task;
-use hf_inference_wasm::core::engine::settings::{MidStream, Settings};
+use hf_inference_wasm::core::engine::settings::{Fallback, MidStream, Settings};
 use hf_inference_wasm::core::error::Error;
 use hf_inference_wasm::core::wire::batch::{Mark, Want};
 use serde_json::{Value, json};
@@ -81,6 +81,19 @@ fn a_winner_that_breaks_off_says_where_it_was() {
     let error = stage.runs[0].error();
     assert_eq!(error["provider"], "auto");
     assert_eq!(error["url"], "https://router.huggingface.co/v1/chat/completions");
+}
+
+#[test]
+fn a_hedge_whose_token_function_fails_leaves_the_first_leg_alone() {
+    let mut stage = Stage::with(|settings| {
+        hedged(settings);
+        settings.fallbacks = vec![Fallback { has_token_function: true, ..elsewhere("https://f") }];
+    });
+    stage.until(1_000.0);
+    stage.fail_token(0);
+    stage.answer_leg(0, 0, head(200), "");
+    stage.feed_leg(0, 0, &(delta("a") + DONE));
+    assert_eq!(stage.runs[0].result()["choices"][0]["text"], "a");
 }
 
 #[test]

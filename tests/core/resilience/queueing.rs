@@ -148,15 +148,14 @@ fn a_waiter_that_is_aborted_or_forgotten_holds_nobody_up() {
     stage.abort(1);
     stage.complete(0, "a");
     assert_eq!(stage.runs[2].sent.len(), 1);
-    // A worker's request that was cut off: nobody asks for it any more, nobody says goodbye.
     stage.complete(2, "a");
     stage.complete(3, "a");
     let mut stage = Stage::with(one_at_a_time);
     stage.chat(one_at_a_time);
     let last = stage.chat(one_at_a_time);
-    stage.runs[1].legs[0] = At::Nothing;
+    stage.cut_off(1);
     stage.complete(0, "a");
-    stage.runs[1].legs[0] = At::Nothing;
+    stage.cut_off(1);
     stage.until_sent(last, 1);
     assert!(stage.time < 6_000.0, "{}", stage.time);
 }
@@ -313,4 +312,20 @@ fn a_retry_has_its_place_before_those_that_came_later() {
     stage.complete(1, "a");
     assert_eq!(stage.runs[0].sent.len(), 2);
     assert!(stage.runs[2].sent.is_empty());
+}
+
+#[test]
+fn where_callers_are_cut_off_a_call_that_is_not_heard_of_gives_its_place_up() {
+    let mut stage = Stage::new();
+    stage.shared.mortal = true;
+    stage.chat(one_at_a_time);
+    stage.open(0, &delta("a"));
+    let waiting = stage.chat(one_at_a_time);
+    stage.until(60_000.0);
+    assert!(stage.runs[waiting].sent.is_empty(), "the first is heard of, and keeps its place");
+
+    stage.cut_off(0);
+    stage.until_sent(waiting, 1);
+    assert!(stage.time <= 71_000.0, "{}", stage.time);
+    stage.complete(waiting, "b");
 }

@@ -414,6 +414,21 @@ impl Stage {
         self.resume(run, leg);
     }
 
+    /// The caller's function that is to give the token throws.
+    pub fn fail_token(&mut self, run: usize) {
+        let legs = &self.runs[run].legs;
+        let leg = legs.iter().position(|at| matches!(at, At::Token(_))).expect("a question");
+        self.over(run, leg);
+        self.with_call(run, |call, shared, now| call.on_token_failure(leg, shared, now));
+        self.resume(run, leg);
+    }
+
+    /// The call's caller is cut off: nobody drives it any more, nobody says goodbye.
+    pub fn cut_off(&mut self, run: usize) {
+        self.runs[run].next = f64::INFINITY;
+        self.runs[run].legs.fill(At::Nothing);
+    }
+
     pub fn abort(&mut self, run: usize) {
         self.with_call(run, |call, shared, now| call.abort(shared, now));
     }

@@ -34,10 +34,10 @@ describe("workerd: calls of simultaneous requests share limits and gate", { conc
 
   const urlOf = (path, parameters) => new URL(`${path}?${new URLSearchParams(parameters)}`, worker);
 
-  /** Asks the worker, over a connection that the signal closes; `own` are the call's own options. */
-  async function ask(run, id, { path = "/", signal, own = {} } = {}) {
+  /** Asks the worker, over a connection that the signal closes. */
+  async function ask(run, id, { path = "/", signal } = {}) {
     const options = { baseUrl: run.url, retry: { limit: 6 }, limits: { concurrency: 2 } };
-    const parameters = { name: run.name, id, options: JSON.stringify(options), own: JSON.stringify(own) };
+    const parameters = { name: run.name, id, options: JSON.stringify(options) };
     const response = await fetch(urlOf(path, parameters), { signal });
     return [response.status, await response.text()];
   }
@@ -77,9 +77,7 @@ describe("workerd: calls of simultaneous requests share limits and gate", { conc
       test(`a call of a request ${how} ${where} does not hold up the others`, { timeout: 30_000 }, async (t) => {
         const run = await service.run(`${where} ${how}`.replaceAll(" ", "-"), { takes: 200 });
         const controller = new AbortController();
-        // Of a request that has been sent nothing is known but when its call has to be over.
-        const own = { timeout: { total: 1_000 } };
-        const gone = () => ask(run, "gone", { path: leave.path, signal: leave.abort && controller.signal, own });
+        const gone = () => ask(run, "gone", { path: leave.path, signal: leave.abort && controller.signal });
         const outcomes = [];
         if (where === "in the queue") {
           outcomes.push(ask(run, "first"), ask(run, "first"));

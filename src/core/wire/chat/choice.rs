@@ -122,6 +122,11 @@ impl Choice {
         }
     }
 
+    /// A piece of the answer, or of the reasoning before it.
+    pub(super) fn add_words(&mut self, words: Text<'_>, is_reasoning: bool, batch: &mut Batch) {
+        if is_reasoning { self.add_reasoning(words, batch) } else { self.add_text(words, batch) }
+    }
+
     fn add_text(&mut self, text: Text<'_>, batch: &mut Batch) {
         self.size += text.raw().len();
         let from = self.text.len();

@@ -19,6 +19,21 @@ pub(super) struct Delta<'a> {
     pub function_call: Option<&'a [u8]>,
 }
 
+impl<'a> Delta<'a> {
+    /// The one string that it brings, and whether that is reasoning; `None` when it brings anything else.
+    pub fn words(&self) -> Option<(Text<'a>, bool)> {
+        let none = |text: Option<Text<'_>>| text.is_none_or(|text| text.is_empty());
+        let only = none(self.finish_reason)
+            && none(self.refusal)
+            && self.parts.or(self.reasoning_details).or(self.tool_calls).or(self.function_call).is_none();
+        match (self.content.filter(|text| !text.is_empty()), self.reasoning) {
+            (Some(text), None) if only => Some((text, false)),
+            (None, Some(text)) if only => Some((text, true)),
+            _ => None,
+        }
+    }
+}
+
 /// A whole answer as the one chunk that a stream would have brought: each choice's `message` is its
 /// `delta`. `None` when it is not such an answer.
 pub fn as_chunk(document: &[u8]) -> Option<Vec<u8>> {

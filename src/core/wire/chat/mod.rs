@@ -13,7 +13,7 @@ pub use self::tool_call::{MAX_ARGUMENTS_BYTES, MAX_TOOL_CALLS, ToolCall};
 
 use self::delta::{Delta, read_choice};
 use super::batch::Batch;
-use super::json::{self, Invalid, Kind, Reader};
+use super::json::{self, Invalid, Kind, Reader, Text};
 use super::problem::Problem;
 use super::think::ThinkTags;
 
@@ -63,8 +63,18 @@ pub struct Answer {
     /// How many choices were asked for (`n`).
     pub expected_choices: usize,
     choices: Vec<Choice>,
+    /// What the last chunk brought, when that was words of one choice and nothing else.
+    words: Option<Words>,
     /// The bytes of text, reasoning and arguments.
     size: usize,
+}
+
+/// Words of one choice.
+#[derive(Clone, Copy, Debug)]
+struct Words {
+    /// Where the choice stands.
+    at: usize,
+    is_reasoning: bool,
 }
 
 impl Answer {
@@ -79,8 +89,10 @@ impl Answer {
     }
 
     /// Takes one chunk of a stream, or a whole answer, and puts what it brings into `batch`. A chunk
-    /// that is not valid to its end brings nothing.
-    pub fn take(&mut self, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+    /// that is not valid to its end brings nothing. Gives the one string that it brought, if that is all: a
+    /// chunk which is the same but for that string brings the same again, but for the string
+    /// ([`Answer::take_words`]).
+    pub fn take<'a>(&mut self, chunk: &'a [u8], batch: &mut Batch) -> Result<Option<Text<'a>>, Fault> {
         let mut json = Reader::new(chunk);
         if json.kind()? != Kind::Object {
             return Err(Fault::Invalid);
@@ -140,8 +152,12 @@ impl Answer {
         if failed || choices.is_none() && Problem::is_told_by(message, detail) {
             return Err(Fault::Service(Box::new(Problem::read(chunk))));
         }
+        self.words = None;
+        let mut words = None;
         for delta in others.iter().chain(&delta) {
-            self.apply(delta, batch)?;
+            let at = self.apply(delta, batch)?;
+            words = delta.words().filter(|_| others.is_empty());
+            self.words = words.map(|(_, is_reasoning)| Words { at, is_reasoning });
         }
         if let Some(usage) = usage.or(fallback_usage) {
             self.usage.clear();
@@ -152,6 +168,17 @@ impl Answer {
             Some(_) => batch.chunk(chunk),
             None => batch.chunk_without_choices(chunk),
         }
+        Ok(words.map(|(text, _)| text))
+    }
+
+    /// Takes a `chunk` that is the same as the last one but for the `words` that it brings.
+    pub fn take_words(&mut self, words: Text<'_>, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        let Some(Words { at, is_reasoning }) = self.words else { return self.take(chunk, batch).map(|_| ()) };
+        self.grow(at, batch, &|choice, batch| {
+            choice.add_words(words, is_reasoning, batch);
+            Ok(())
+        })?;
+        batch.chunk(chunk);
         Ok(())
     }
 
@@ -219,7 +246,8 @@ impl Answer {
         self.choices.iter_mut().for_each(Choice::resume);
     }
 
-    fn apply(&mut self, delta: &Delta<'_>, batch: &mut Batch) -> Result<(), Fault> {
+    /// Gives where the choice stands.
+    fn apply(&mut self, delta: &Delta<'_>, batch: &mut Batch) -> Result<usize, Fault> {
         let index = delta.index;
         let at = match self.choices.iter().position(|choice| choice.index == index) {
             Some(at) => at,
@@ -230,9 +258,19 @@ impl Answer {
                 self.choices.len() - 1
             }
         };
+        self.grow(at, batch, &|choice, batch| choice.apply(delta, batch))?;
+        Ok(at)
+    }
+
+    fn grow(
+        &mut self,
+        at: usize,
+        batch: &mut Batch,
+        add: &dyn Fn(&mut Choice, &mut Batch) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         let Some(choice) = self.choices.get_mut(at) else { return Ok(()) };
         let before = choice.size;
-        choice.apply(delta, batch)?;
+        add(choice, batch)?;
         self.size += choice.size - before;
         if self.size > MAX_ANSWER_BYTES { Err(Fault::TooLarge("answer")) } else { Ok(()) }
     }
