@@ -138,7 +138,8 @@ export class InferenceClient {
   }
 
   /**
-   * This client, bound to a dedicated endpoint or an OpenAI-compatible server.
+   * This client, bound to a dedicated endpoint or an OpenAI-compatible server. It has the same options, and books
+   * of its own: a ledger, and what its budgets have spent.
    *
    * @param endpointUrl Its host, its `…/v1`, a sub-path or a full route.
    */

@@ -781,8 +781,9 @@ impl Call {
     /// The tokens that an answer took, as told or else about.
     fn tokens(&self, stream: &Stream) -> (f64, f64) {
         let told = |name| json::number_member(stream.answer.usage(), name);
-        let completion =
-            told("completion_tokens").unwrap_or_else(|| settle::estimated_tokens(&stream.answer));
+        let completion = told("completion_tokens")
+            .or(stream.answer.generated_tokens())
+            .unwrap_or_else(|| settle::estimated_tokens(&stream.answer));
         (told("prompt_tokens").unwrap_or(self.estimated_prompt), completion)
     }
 

@@ -3,7 +3,6 @@
 use super::leg::{Leg, Phase};
 use super::plan;
 use super::shared::Shared;
-use super::stream::Answer;
 use super::{Call, attempt, settle};
 use crate::core::error::{Error, Kind};
 use crate::core::ports::{Milliseconds, Now};
@@ -151,9 +150,8 @@ impl Call {
             return shared.wake_spender();
         }
         let mut tokens = tokens::read(usage);
-        if let (Answer::Generation(generation), None) = (&own.stream.answer, tokens.completion) {
-            tokens.completion = generation.generated_tokens().map(|count| count as u64);
-        }
+        let counted = || own.stream.answer.generated_tokens().map(|count| count as u64);
+        tokens.completion = tokens.completion.or_else(counted);
         tokens.estimated = tokens.prompt.is_none() || tokens.completion.is_none();
         tokens.prompt.get_or_insert((self.estimated_prompt + own.before) as u64);
         tokens.completion.get_or_insert(answered.max(0.0) as u64);
