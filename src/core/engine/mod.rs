@@ -139,7 +139,7 @@ impl Call {
         shared: &mut Shared,
         now: Now,
     ) -> Result<Call, Box<Error>> {
-        let (quiet_usage, expected_choices, estimated_prompt);
+        let (quiet_usage, expected_choices, estimated_prompt, spending);
         {
             let Some(members) = Members::read(&request) else {
                 return Err(Error::option("request", "an object"));
@@ -159,6 +159,7 @@ impl Call {
             let n = members.get("n").and_then(json::as_number);
             expected_choices = n.map_or(1, |n| n as usize);
             estimated_prompt = body::estimated_tokens(&members);
+            spending = Spending::new(&members);
         }
         if !streamed {
             // A whole answer has no first token: only the total bounds it.
@@ -223,7 +224,7 @@ impl Call {
             rearm: false,
             estimated_prompt,
             number,
-            spending: Spending::default(),
+            spending,
         })
     }
 

@@ -15,17 +15,20 @@ use crate::core::usage::tokens::{self, Tokens};
 use crate::core::wire::json::{self, ObjectWriter};
 
 /// The tokens of an answer that are reserved when the request names no limit.
-const USUAL_RESERVE: u64 = 1_024;
+const USUAL_RESERVE: f64 = 1_024.0;
 /// The most that are reserved: a high limit that is never reached must not lock others out.
-const MOST_RESERVED: u64 = 4_096;
-/// How soon to ask again for a place in a budget, when nobody says that there is one.
-const PAUSE: Milliseconds = 250.0;
+const MOST_RESERVED: f64 = 4_096.0;
+/// How soon to ask again for a place in a budget when nobody says that there is one, and where nobody can.
+const PAUSE: Milliseconds = 1_000.0;
+const PAUSE_ALONE: Milliseconds = 250.0;
 
 /// What a call has taken so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Spending {
     /// The tokens and the cost of all its answers, used or not; `None` while there is none.
     taken: Option<(Tokens, Option<Cost>)>,
+    /// The tokens of an answer that are reserved.
+    answer: u64,
 }
 
 /// What a target takes: as it is known, and at most.
@@ -48,7 +51,8 @@ impl Call {
             Leave::Go => return true,
             Leave::Wait => {
                 let Some(own) = self.legs.get_mut(leg) else { return false };
-                own.phase = Phase::Wait(now.monotonic + PAUSE);
+                let pause = if shared.mortal { PAUSE_ALONE } else { PAUSE };
+                own.phase = Phase::Wait(now.monotonic + pause);
                 self.rearm = true;
                 // It must not stand in the way of those who are not short of money.
                 if let Some(lane) = own.lane.take() {
@@ -86,17 +90,9 @@ impl Call {
     /// What the leg's next request may take.
     fn demand(&self, leg: usize, shared: &mut Shared) -> Option<(u64, Amount)> {
         let own = self.legs.get(leg)?;
-        let members = Members::read(&self.request)?;
-        let parameters = members.get("parameters").and_then(Members::read);
-        let number = |name: &str| {
-            let value = members.get(name).or(parameters.as_ref().and_then(|members| members.get(name)));
-            value.and_then(json::as_number).map(|count| count as u64)
-        };
-        let asked = number("max_tokens").or(number("max_completion_tokens")).or(number("max_new_tokens"));
-        let answer =
-            asked.unwrap_or(USUAL_RESERVE).saturating_mul(number("n").unwrap_or(1)).min(MOST_RESERVED);
         let prompt = (self.estimated_prompt + settle::estimated_tokens(&own.stream.answer)) as u64;
-        let tokens = Tokens { prompt: Some(prompt), completion: Some(answer), ..Tokens::default() };
+        let tokens =
+            Tokens { prompt: Some(prompt), completion: Some(self.spending.answer), ..Tokens::default() };
         let tariff = self.tariff(own, shared);
         let usd = Cost::reckoned(&tokens, &tariff.most, "", 0.0).usd;
         Some((own.ticket, Amount { usd, tokens: tokens.total() }))
@@ -226,6 +222,17 @@ impl Call {
 }
 
 impl Spending {
+    /// Of a call with this request.
+    pub(super) fn new(request: &Members<'_>) -> Spending {
+        let parameters = request.get("parameters").unwrap_or_default();
+        let number = |name| request.get(name).and_then(json::as_number);
+        let asked = number("max_tokens")
+            .or(number("max_completion_tokens"))
+            .or(json::number_member(parameters, "max_new_tokens"));
+        let answer = asked.unwrap_or(USUAL_RESERVE) * number("n").unwrap_or(1.0);
+        Spending { taken: None, answer: answer.min(MOST_RESERVED) as u64 }
+    }
+
     /// Writes `usage` (if wanted) and `cost`, as far as they are known.
     pub(super) fn write(&self, object: &mut ObjectWriter<'_>, usage: bool) {
         let Some((tokens, cost)) = &self.taken else { return };

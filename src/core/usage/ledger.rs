@@ -75,44 +75,42 @@ impl Ledger {
         tokens: &Tokens,
         cost: Option<&Cost>,
     ) {
-        let mut add =
-            |kind, name: &str, key: &str| self.row(kind, name, key).map(|row| row.add(tokens, cost));
-        add(0, "", "");
-        add(1, "", model);
-        add(2, "", provider);
-        for (name, value) in tags {
-            add(TAG, name, value);
-        }
-        for (kind, length) in [(HOUR, 3_600_000), (DAY, 86_400_000)] {
+        let start = |length: u64| {
             let unix = unix.max(0.0) as u64;
             let mut start = Vec::new();
             json::write_integer(&mut start, unix - unix % length);
-            add(kind, "", std::str::from_utf8(&start).unwrap_or_default());
+            String::from_utf8(start).unwrap_or_default()
+        };
+        let (hour, day) = (start(3_600_000), start(86_400_000));
+        let own = [(0, "", ""), (1, "", model), (2, "", provider), (HOUR, "", &hour), (DAY, "", &day)];
+        let tags = tags.iter().map(|(name, value)| (TAG, name.as_str(), value.as_str()));
+        for (kind, name, key) in own.into_iter().chain(tags) {
+            if let Some(row) = self.row(kind, name, key) {
+                row.add(tokens, cost);
+            }
         }
     }
 
     fn row(&mut self, kind: usize, name: &str, key: &str) -> Option<&mut Totals> {
-        let find = |rows: &[Row], name: &str, key: &str| {
-            rows.iter().position(|row| row.kind == kind && row.name == name && row.key == key)
-        };
-        let mut at = find(&self.rows, name, key);
-        if at.is_none() {
-            let mut row = Row { kind, name: name.to_owned(), key: key.to_owned(), totals: Totals::default() };
+        let (mut name, mut key) = (name, key);
+        loop {
+            let is = |row: &Row| row.kind == kind && row.name == name && row.key == key;
+            if let Some(at) = self.rows.iter().position(is) {
+                return self.rows.get_mut(at).map(|row| &mut row.totals);
+            }
             let count = self.rows.iter().filter(|row| row.kind == kind).count();
             if kind >= HOUR && count >= MAX_PERIODS {
-                let oldest = self.rows.iter().position(|row| row.kind == kind);
-                self.rows.remove(oldest.unwrap_or(0));
-            } else if kind < HOUR && count >= MAX_ROWS {
-                row.name.clear();
-                row.key.clear();
-                at = find(&self.rows, "", "");
+                // The first of its kind is the oldest.
+                let at = self.rows.iter().position(|row| row.kind == kind);
+                self.rows.remove(at.unwrap_or(0));
+            } else if kind < HOUR && count >= MAX_ROWS && !(name.is_empty() && key.is_empty()) {
+                (name, key) = ("", "");
+                continue;
             }
-            if at.is_none() {
-                self.rows.push(row);
-            }
+            let (name, key) = (name.to_owned(), key.to_owned());
+            self.rows.push(Row { kind, name, key, totals: Totals::default() });
+            return self.rows.last_mut().map(|row| &mut row.totals);
         }
-        let last = self.rows.len().saturating_sub(1);
-        self.rows.get_mut(at.unwrap_or(last)).map(|row| &mut row.totals)
     }
 
     /// The sum of all.

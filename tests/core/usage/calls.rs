@@ -288,9 +288,9 @@ fn tags_and_hours_are_in_the_ledger_and_in_what_is_told() {
             ["total", ""],
             ["model", "a/b"],
             ["provider", "groq"],
-            ["tag", "ann"],
             ["hour", "1800000000000"],
-            ["day", "1799971200000"]
+            ["day", "1799971200000"],
+            ["tag", "ann"]
         ])
     );
 }
