@@ -1,7 +1,7 @@
 //! Tokens: what a service's `usage` says.
 
 use super::money::{self, Pico};
-use crate::core::wire::json::{self, ObjectWriter};
+use crate::core::wire::json::{self, Invalid, ObjectWriter, Reader};
 
 /// The tokens of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,44 +18,55 @@ pub struct Tokens {
     pub estimated: bool,
 }
 
+/// The members of a `usage` object that are read; the last two are objects with some of them inside.
+const MEMBERS: &[&str] = &[
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "total_tokens",
+    "input_tokens",
+    "output_tokens",
+    "prompt_cache_hit_tokens",
+    "prompt_tokens_details",
+    "completion_tokens_details",
+];
+const COUNTS: usize = 8;
+
 /// Reads a `usage` object. Which of a stream's objects is the real one, the reader of the answer has decided.
 pub fn read(usage: &[u8]) -> Tokens {
-    let within = |object| json::member(usage, object).unwrap_or_default();
-    let (details, thoughts) = (within("prompt_tokens_details"), within("completion_tokens_details"));
-    // In the order in which they are believed.
-    let places: [(usize, &[u8], &str); 9] = [
-        (0, usage, "prompt_tokens"),
-        (0, usage, "input_tokens"),
-        (1, usage, "completion_tokens"),
-        (1, usage, "output_tokens"),
-        (2, details, "cached_tokens"),
-        (2, usage, "prompt_cache_hit_tokens"),
-        (2, usage, "cached_tokens"),
-        (3, thoughts, "reasoning_tokens"),
-        (3, usage, "reasoning_tokens"),
-    ];
-    let mut counts = [None; 4];
-    for (what, object, name) in places {
-        if let Some(place @ None) = counts.get_mut(what) {
-            *place = count(object, name);
-        }
-    }
-    let [prompt, completion, cached, reasoning] = counts;
-    let mut tokens = Tokens { prompt, completion, cached, reasoning, estimated: false };
-    if let (Some(prompt), Some(completion), Some(reasoning)) =
-        (tokens.prompt, tokens.completion, tokens.reasoning)
-    {
+    let mut counts = [None; COUNTS];
+    let _ = gather(usage, false, &mut counts);
+    let [prompt, completion, cached, reasoning, total, input, output, hit] = counts;
+    let (prompt, mut completion) = (prompt.or(input), completion.or(output));
+    if let (Some(prompt), Some(answer), Some(thought)) = (prompt, completion, reasoning) {
         // Some services count the reasoning beside the answer: where it is more than all of it, or the total
         // says so. What is paid for is both.
-        let apart = prompt.saturating_add(completion).saturating_add(reasoning);
-        if reasoning > 0 && (reasoning > completion || count(usage, "total_tokens") == Some(apart)) {
-            tokens.completion = Some(completion.saturating_add(reasoning));
+        let both = answer.saturating_add(thought);
+        if thought > 0 && (thought > answer || total == Some(prompt.saturating_add(both))) {
+            completion = Some(both);
         }
     }
     let at_most = |part: Option<u64>, whole: Option<u64>| part.map(|part| part.min(whole.unwrap_or(part)));
-    tokens.cached = at_most(tokens.cached, tokens.prompt);
-    tokens.reasoning = at_most(tokens.reasoning, tokens.completion);
-    tokens
+    let (cached, reasoning) = (at_most(cached.or(hit), prompt), at_most(reasoning, completion));
+    Tokens { prompt, completion, cached, reasoning, estimated: false }
+}
+
+/// Takes the counts of an object. What the inner objects say is believed before what stands beside them.
+fn gather(usage: &[u8], inner: bool, counts: &mut [Option<u64>; COUNTS]) -> Result<(), Invalid> {
+    let mut json = Reader::new(usage);
+    json.object()?;
+    while let Some(key) = json.key()? {
+        let value = json.skip()?;
+        match key.which(MEMBERS).map(|at| counts.get_mut(at)) {
+            Some(Some(place)) if inner || place.is_none() => *place = count(value).or(*place),
+            Some(None) if !inner => {
+                let _ = gather(value, true, counts);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// What the service itself says that it bills.
@@ -64,8 +75,8 @@ pub fn billed(usage: &[u8]) -> Option<Pico> {
 }
 
 /// A count, which some services write as a float.
-fn count(object: &[u8], name: &str) -> Option<u64> {
-    json::number_member(object, name).filter(|count| *count >= 0.0).map(|count| (count + 0.5) as u64)
+fn count(value: &[u8]) -> Option<u64> {
+    json::as_number(value).filter(|count| *count >= 0.0).map(|count| (count + 0.5) as u64)
 }
 
 impl Tokens {
