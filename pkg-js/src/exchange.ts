@@ -17,11 +17,19 @@ const COMPLETE = 1;
 const FAILED = 2;
 const AGAIN = 3;
 
+interface Chunk {
+  done: boolean;
+  value?: Uint8Array | undefined;
+}
+
 /** Anything a body can be read from, chunk by chunk. */
 interface ChunkReader {
-  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  read(): Promise<Chunk>;
   cancel(): Promise<void>;
 }
+
+/** Why requests are given up. One for all: to make it takes longer than to send a request. */
+let over: DOMException | undefined;
 
 /** What the core asks of, and tells, the loop. It must not hold on to the exchange. */
 export class Hooks {
@@ -76,9 +84,13 @@ export class Hooks {
     return reader;
   }
 
+  close(controller: AbortController): void {
+    controller.abort((over ??= new DOMException("The call is over", "AbortError")));
+  }
+
   /** Closes what a core that is no more has left open. */
   giveUp(): void {
-    for (const controller of this.#controllers) controller.abort();
+    for (const controller of this.#controllers) this.close(controller);
     for (const reader of this.#readers) reader.cancel().catch(ignore);
   }
 
@@ -228,10 +240,26 @@ export class Exchange {
   /**
    * Reads on until `ready` gives something, and gives that; or, when the answer is over, what `end` gives.
    * What each piece brings goes to `take`, whoever reads. `over` and `failure` tell how it went.
-   *
-   * One function for all of it: each more that is awaited costs every piece a promise.
    */
-  async pull<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): Promise<Result> {
+  pull<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): Promise<Result> {
+    const { reader, due } = this.#hooks;
+    if (!reader || due || this.#reads || this.over) return this.#pull(ready, end);
+    // The usual case: one promise for a chunk, where an async function takes twice the time.
+    this.#wait();
+    const goOn = (): Result | Promise<Result> => ready() ?? this.#pull(ready, end);
+    return reader.read().then(
+      (chunk) => {
+        this.#feed(chunk);
+        return goOn();
+      },
+      (thrown: unknown) => {
+        this.#break(thrown);
+        return goOn();
+      },
+    );
+  }
+
+  async #pull<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): Promise<Result> {
     const hooks = this.#hooks;
     for (;;) {
       const result = ready();
@@ -241,60 +269,89 @@ export class Exchange {
         await (this.#turn ??= new Promise((resolve) => {
           this.#endTurn = resolve;
         }));
-        continue;
-      }
-      this.#reads = true;
-      try {
-        if (hooks.due && this.#call) {
-          hooks.due = false;
-          // What the consumer does with it is no stall either.
-          hooks.busySince ??= performance.now();
-          this.#check();
-          const outcome = this.#call.take();
-          this.take();
-          this.#end(outcome);
-        } else {
-          if (hooks.busySince !== undefined) hooks.busy += performance.now() - hooks.busySince;
-          hooks.busySince = undefined;
-          if (hooks.reader) {
-            let outcome: number | undefined;
-            try {
-              const { done, value } = await hooks.reader.read();
-              if (!this.over) {
-                const now = (hooks.busySince = performance.now());
-                // What lies ready comes with what this brings: taken apart, it would come twice.
-                hooks.due = false;
-                this.#check();
-                if (done) {
-                  outcome = this.#call!.end(false);
-                } else {
-                  writeInput(value!);
-                  outcome = this.#call!.feed(value!.length, now, hooks.busy);
-                }
-              }
-            } catch (thrown) {
-              if (this.over || thrown instanceof WebAssembly.RuntimeError || thrown instanceof InternalError) throw thrown;
-              hooks.setCause(thrown);
-              hooks.due = false;
-              outcome = this.#call!.end(true);
-            }
-            if (outcome !== undefined) {
-              this.take();
-              this.#end(outcome);
-            }
-          } else {
-            await hooks.change;
-            hooks.busySince = performance.now();
+      } else if (hooks.due && this.#call) {
+        hooks.due = false;
+        // What the consumer does with it is no stall either.
+        hooks.busySince ??= performance.now();
+        this.#guard((call) => call.take());
+      } else {
+        this.#wait();
+        if (hooks.reader) {
+          let chunk: Chunk;
+          try {
+            chunk = await hooks.reader.read();
+          } catch (thrown) {
+            this.#break(thrown);
+            continue;
           }
+          this.#feed(chunk);
+        } else {
+          await hooks.change;
+          hooks.busySince = performance.now();
+          this.#endReading();
         }
-      } catch (thrown) {
-        if (!this.over) this.#fail(this.#explain(thrown));
       }
-      this.#reads = false;
-      if (this.#endTurn) {
-        this.#endTurn();
-        this.#turn = this.#endTurn = undefined;
-      }
+    }
+  }
+
+  /** Nobody else is to read now; and the consumer is not busy any more. */
+  #wait(): void {
+    const hooks = this.#hooks;
+    this.#reads = true;
+    if (hooks.busySince !== undefined) hooks.busy += performance.now() - hooks.busySince;
+    hooks.busySince = undefined;
+  }
+
+  #endReading(): void {
+    this.#reads = false;
+    if (this.#endTurn) {
+      this.#endTurn();
+      this.#turn = this.#endTurn = undefined;
+    }
+  }
+
+  /** Feeds what was read. */
+  #feed({ done, value }: Chunk): void {
+    const hooks = this.#hooks;
+    if (!this.over) {
+      const now = (hooks.busySince = performance.now());
+      // What lies ready comes with what this brings: taken apart, it would come twice.
+      hooks.due = false;
+      this.#guard((call) => {
+        if (done) return call.end(false);
+        try {
+          writeInput(value!);
+        } catch (thrown) {
+          if (thrown instanceof WebAssembly.RuntimeError) throw thrown;
+          // What a stand-in for a body gave was no bytes.
+          hooks.setCause(thrown);
+          return call.end(true);
+        }
+        return call.feed(value!.length, now, hooks.busy);
+      });
+    }
+    this.#endReading();
+  }
+
+  /** The body broke off. */
+  #break(thrown: unknown): void {
+    if (!this.over) {
+      this.#hooks.setCause(thrown);
+      this.#hooks.due = false;
+      this.#guard((call) => call.end(true));
+    }
+    this.#endReading();
+  }
+
+  /** Has the core do something that leaves a batch, and takes that. */
+  #guard(work: (call: glue.Call) => number): void {
+    try {
+      this.#check();
+      const outcome = work(this.#call!);
+      this.take();
+      this.#end(outcome);
+    } catch (thrown) {
+      if (!this.over) this.#fail(this.#explain(thrown));
     }
   }
 

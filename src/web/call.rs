@@ -36,6 +36,10 @@ extern "C" {
     #[wasm_bindgen(method, js_name = newController)]
     fn new_controller(this: &Hooks) -> AbortController;
 
+    /// Gives a request up, or what is left of its answer.
+    #[wasm_bindgen(method)]
+    fn close(this: &Hooks, controller: &AbortController);
+
     /// A reader over the body of a `Response`, whatever kind of body it is.
     #[wasm_bindgen(method, catch, js_name = readerOf)]
     fn reader_of(this: &Hooks, response: &JsValue) -> Result<ChunkReader, JsValue>;
@@ -95,7 +99,7 @@ pub struct Callbacks {
 struct Running {
     controller: Option<AbortController>,
     reader: Option<ChunkReader>,
-    /// Resolves (to `undefined`) when what the leg waits for is to be given up.
+    /// Resolves, to `interrupt`, when what the leg waits for is to be given up.
     interrupted: Option<Promise>,
     interrupt: Option<Function>,
 }
@@ -107,16 +111,16 @@ impl Running {
         Running { interrupted: Some(interrupted), interrupt, ..Running::default() }
     }
 
-    fn interrupt(&self) {
+    fn interrupt(&self, hooks: &Hooks) {
         if let Some(controller) = &self.controller {
-            controller.abort();
+            hooks.close(controller);
         }
         if let Some(reader) = &self.reader {
             // Cancelling the body alone leaves the connection open in Firefox, aborting alone in others.
             global::forget(reader.cancel());
         }
         if let Some(interrupt) = &self.interrupt {
-            let _ = interrupt.call0(&JsValue::UNDEFINED);
+            let _ = interrupt.call1(&JsValue::UNDEFINED, interrupt);
         }
     }
 }
@@ -227,7 +231,7 @@ impl Inner {
         }
         // What is aborted may call back.
         let legs = self.legs.borrow().clone();
-        legs.iter().for_each(Running::interrupt);
+        legs.iter().for_each(|leg| leg.interrupt(&self.hooks));
         self.hooks.changed(true);
     }
 
@@ -267,20 +271,25 @@ impl Inner {
     fn interrupt(&self, leg: usize) {
         let running = self.legs.borrow().get(leg).cloned();
         if let Some(running) = running {
-            running.interrupt();
+            running.interrupt(&self.hooks);
         }
     }
 
     /// Awaits a promise, unless what the leg does is given up first: then `None`.
     async fn await_for(&self, leg: usize, promise: Promise) -> Option<Result<JsValue, JsValue>> {
-        let interrupted = self.legs.borrow().get(leg).and_then(|leg| leg.interrupted.clone());
-        let Some(interrupted) = interrupted else { return Some(JsFuture::from(promise).await) };
-        // Wrapped, because the promise's own `undefined` must differ from the interruption's.
-        let wrapped = Promise::all(&Array::of1(&promise));
-        match JsFuture::from(Promise::race(&Array::of2(&wrapped, &interrupted))).await {
-            Ok(value) if value.is_undefined() => None,
-            Ok(value) => Some(Ok(Array::from(&value).get(0))),
-            Err(thrown) => Some(Err(thrown)),
+        let (interrupted, interrupt) = {
+            let legs = self.legs.borrow();
+            let leg = legs.get(leg);
+            (leg.and_then(|leg| leg.interrupted.clone()), leg.and_then(|leg| leg.interrupt.clone()))
+        };
+        let raced = match &interrupted {
+            Some(interrupted) => Promise::race(&Array::of2(&promise, interrupted)),
+            None => promise,
+        };
+        match JsFuture::from(raced).await {
+            // What nobody else can give.
+            Ok(value) if interrupt.is_some_and(|interrupt| value == **interrupt) => None,
+            settled => Some(settled),
         }
     }
 
@@ -295,7 +304,7 @@ impl Inner {
         };
         // An attempt that failed before its body ended would leave it open.
         if let Some(last) = last {
-            last.interrupt();
+            last.interrupt(&self.hooks);
         }
     }
 
