@@ -330,15 +330,13 @@ impl Budgets {
         self.reservations.len()
     }
 
-    /// Writes the facts of one budget as an object. Returns when it begins anew, in milliseconds
-    /// since 1970.
+    /// Writes the facts of one budget as an object. Returns when it begins anew, in milliseconds since 1970.
     pub fn write(&mut self, at: usize, spender: &Spender<'_>, out: &mut Vec<u8>) -> Option<u64> {
         let budget = self.list.get_mut(at)?;
         let value = budget.value(spender.tags).unwrap_or_default();
         let spent = budget.window(value, spender).map_or(0, |window| window.spent);
         let mut facts = ObjectWriter::new(out);
-        facts.integer("index", at as u64).text_if("value", value.as_bytes());
-        budget.amounts(spent, &mut facts);
+        budget.state(at, value, spent, &mut facts);
         facts.end();
         budget.end(spender.unix)
     }
@@ -346,9 +344,8 @@ impl Budgets {
     /// Writes an alert's members.
     pub fn write_alert(&self, alert: &Alert, object: &mut ObjectWriter<'_>) {
         if let Some(budget) = self.list.get(alert.budget) {
-            object.integer("index", alert.budget as u64).integer("threshold", alert.threshold as u64);
-            object.text_if("value", alert.value.as_bytes());
-            budget.amounts(alert.spent, object);
+            object.integer("threshold", alert.threshold as u64);
+            budget.state(alert.budget, &alert.value, alert.spent, object);
         }
     }
 
@@ -363,9 +360,8 @@ impl Budgets {
                     out.push(b',');
                 }
                 let mut entry = ObjectWriter::new(out);
-                entry.integer("index", at as u64).text_if("value", window.value.as_bytes());
                 entry.integer("start", window.id);
-                budget.amounts(if window.id < start { 0 } else { window.spent }, &mut entry);
+                budget.state(at, &window.value, if window.id < start { 0 } else { window.spent }, &mut entry);
                 entry.end();
             }
         }
@@ -374,8 +370,10 @@ impl Budgets {
 }
 
 impl Budget {
-    /// Writes `spent` and `limit`, and in which `unit` they are.
-    fn amounts(&self, spent: u64, object: &mut ObjectWriter<'_>) {
+    /// Writes how it stands: its position, the value of its tag, `spent` and `limit`, and in which `unit` they are.
+    #[inline(never)]
+    fn state(&self, at: usize, value: &str, spent: u64, object: &mut ObjectWriter<'_>) {
+        object.integer("index", at as u64).text_if("value", value.as_bytes());
         object.text("unit", if self.tokens { b"tokens" } else { b"usd" });
         for (name, amount) in [("spent", spent), ("limit", self.limit)] {
             if self.tokens {
