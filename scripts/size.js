@@ -1,7 +1,7 @@
 /**
  * What the package costs a page: the WebAssembly module and the JavaScript that a bundler makes of the
  * `web` entry, each minified and compressed; and apart from them the validator of JSON Schemas, which only
- * calls with such a schema load. `--check` compares with size-budget.json and fails over it.
+ * calls with such a schema load, and the accounts, which only clients with prices, budgets or the catalogue load. `--check` compares with size-budget.json and fails over it.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,10 @@ if (!process.argv.includes("--quick")) {
   const { bundle } = await import("../bench/measure/bundle.js");
   const { files, first } = await bundle('export { InferenceClient } from "./pkg-js/dist/entries/web.js";', root);
   parts.js = weighAll(first.map((name) => files.get(name)));
-  parts.jsonSchema = weighAll([...files].filter(([name]) => !first.includes(name)).map(([, bytes]) => bytes));
+  // Loaded by those who use them, each with what no other part has.
+  for (const [part, name] of Object.entries({ jsonSchema: /json-schema/, accounts: /accounts/ })) {
+    parts[part] = weighAll([...files].filter(([file]) => name.test(file) && !first.includes(file)).map(([, bytes]) => bytes));
+  }
   const sum = (key) => parts.wasm[key] + parts.js[key];
   parts.total = { raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") };
 }

@@ -9,6 +9,7 @@ export type {
   ChatArguments,
   ChatCompletions,
   GenerationArguments,
+  Ledger,
   ParsedAnswer,
   PlainChatArguments,
   StructuredChatArguments,
@@ -36,6 +37,7 @@ export type {
 export { summary } from "./trace.js";
 export {
   AuthenticationError,
+  BudgetExceededError,
   CircuitOpenError,
   InferenceError,
   InputError,
@@ -53,6 +55,7 @@ export {
   TimeoutError,
   TruncatedError,
   isAuthenticationError,
+  isBudgetExceededError,
   isCircuitOpenError,
   isInferenceError,
   isInputError,
@@ -73,4 +76,5 @@ export {
 export type { PartialAnswer, SchemaIssue, Trace, TraceAttempt } from "./errors.js";
 export type * from "./types/chat.js";
 export type * from "./types/generation.js";
+export type * from "./types/money.js";
 export type * from "./types/schema.js";

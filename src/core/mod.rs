@@ -17,4 +17,5 @@ pub mod ports;
 pub mod provider;
 pub mod resilience;
 pub mod secret;
+pub mod usage;
 pub mod wire;

@@ -5,6 +5,6 @@ mod hedging;
 mod mid_stream;
 mod queueing;
 mod retries;
-mod stage;
+pub mod stage;
 mod telling;
 mod waking;

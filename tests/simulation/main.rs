@@ -10,6 +10,7 @@
 mod random;
 
 mod invariants;
+mod money;
 mod scenario;
 mod service;
 mod shown;
@@ -35,6 +36,7 @@ const FEATURES: &[&str] = &[
     "4xx",
     "5xx",
     "abort",
+    "alert",
     "breaker closes",
     "breaker opens",
     "breaker opens again",
@@ -44,6 +46,7 @@ const FEATURES: &[&str] = &[
     "continue",
     "cut mid-stream",
     "end: aborted",
+    "end: budget",
     "end: circuit open",
     "end: complete",
     "end: interrupted",
@@ -60,6 +63,7 @@ const FEATURES: &[&str] = &[
     "gate beyond patience",
     "hedge",
     "hint obeyed",
+    "known cost",
     "late reader",
     "learned quota",
     "limit on concurrency",
@@ -68,6 +72,7 @@ const FEATURES: &[&str] = &[
     "look-up",
     "notices",
     "overtaken",
+    "paid for nothing",
     "partial",
     "probe",
     "queue",
@@ -80,10 +85,14 @@ const FEATURES: &[&str] = &[
     "restart",
     "retry",
     "sent after a gate",
+    "sent within a budget",
     "shouldRetry",
     "snapshot of an open breaker",
+    "spike",
     "token function",
     "token function fails",
+    "usage told",
+    "waits for money",
     "wake",
     "wall clock set",
     "window",

@@ -55,6 +55,8 @@ pub struct Settings {
     pub wake_timeout: Option<Milliseconds>,
     /// Tell of attempts and changes of state as they happen.
     pub notices: bool,
+    /// Names and values by which the caller tells its calls apart in the ledger and in budgets.
+    pub tags: Vec<(String, String)>,
 }
 
 /// How long a dedicated endpoint of Hugging Face may take to wake.
@@ -134,6 +136,7 @@ impl Default for Settings {
             priority: 0.0,
             wake_timeout: None,
             notices: false,
+            tags: Vec::new(),
         }
     }
 }

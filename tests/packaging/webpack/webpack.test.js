@@ -43,9 +43,9 @@ describe("webpack", () => {
     assert.equal(output, answer);
   });
 
-  test("the validator of JSON Schemas in a chunk of its own", async () => {
+  test("the validator of JSON Schemas and the accounts in chunks of their own", async () => {
     const { files, output } = await built("structured-page.js");
-    assert.equal(files.filter((name) => name.endsWith(".js")).length, 2, String(files));
+    assert.equal(files.filter((name) => name.endsWith(".js")).length, 3, String(files));
     assert.equal(output, structuredAnswer);
   });
 });
