@@ -29,7 +29,7 @@ rule "Only the boundary binds to JavaScript:" \
   "$(grep -rln '#\[wasm_bindgen' src | grep -v '^src/web/' || true)"
 
 # Rooms know the wire and the ground floor (ports, error, secret), never the engine or each other.
-for room in cache provider resilience wire; do
+for room in cache provider resilience usage wire; do
   others=$(ls -d src/core/*/ | xargs -n1 basename | grep -vx -e "$room" -e wire | paste -sd'|')
   rule "$room reaches into another room:" \
     "$(grep -rnE "(crate::core|super::super)::($others)\b" "src/core/$room" || true)"

@@ -1,7 +1,8 @@
 /**
  * What the package costs a page: the WebAssembly module and the JavaScript that a bundler makes of the
- * `web` entry, each minified and compressed; and apart from them what only some calls load: the
- * validator of JSON Schemas, and what `cache` and `singleFlight` need. `--check` compares with size-budget.json and fails over it.
+ * `web` entry, each minified and compressed; and apart from them what only some calls load: the validator of JSON
+ * Schemas, the accounts (prices, budgets, the catalogue), and what `cache` and `singleFlight` need. `--check` compares
+ * with size-budget.json and fails over it.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,9 +17,10 @@ if (!process.argv.includes("--quick")) {
   const { bundle } = await import("../bench/measure/bundle.js");
   const { files, first } = await bundle('export { InferenceClient } from "./pkg-js/dist/entries/web.js";', root);
   parts.js = weighAll(first.map((name) => files.get(name)));
-  const later = (name) => weighAll([...files].filter(([file]) => !first.includes(file) && file.includes(name)).map(([, bytes]) => bytes));
-  parts.jsonSchema = later("json-schema");
-  parts.cache = later("recall");
+  // Loaded by those who use them, each with what no other part has.
+  for (const [part, name] of Object.entries({ jsonSchema: /json-schema/, accounts: /accounts/, cache: /recall/ })) {
+    parts[part] = weighAll([...files].filter(([file]) => name.test(file) && !first.includes(file)).map(([, bytes]) => bytes));
+  }
   const sum = (key) => parts.wasm[key] + parts.js[key];
   parts.total = { raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") };
 }

@@ -74,8 +74,8 @@ export async function startChat(client, catalogue) {
         else if (event.type === "text") reply.addText(event.text);
         else if (event.type === "reasoning") reply.addReasoning(event.text);
       }
-      const { message, usage, provider: by, finishReason } = await stream.final();
-      reply.finish({ usage, provider: by, ending: finishReason });
+      const { message, usage, cost, trace, provider: by, finishReason } = await stream.final();
+      reply.finish({ usage, cost, trace, provider: by, ending: finishReason });
       if (conversation === messages) messages.push(asked, message);
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") {

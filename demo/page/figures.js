@@ -1,4 +1,4 @@
-/** Time to the first token, speed and usage of one answer. */
+/** Time to the first token, speed, usage and cost of one answer, and what all answers together have cost. */
 
 import { element } from "./dom.js";
 
@@ -32,19 +32,26 @@ const time = (milliseconds) => (milliseconds < 995 ? `${Math.max(1, Math.round(m
 
 const ENDINGS = { stop: "complete", length: "token limit", tool_calls: "asks for a tool", content_filter: "cut by a content filter" };
 
+/** Prices are tiny: two digits that say something. @param {number} usd */
+export const dollars = (usd) => `$${usd === 0 ? "0" : usd.toLocaleString("en", { maximumSignificantDigits: 2, maximumFractionDigits: 12 })}`;
+
 /**
  * @param {HTMLElement} list  a <dl>
- * @param {{ meter: Meter, usage?: any, provider?: string, ending?: string }} answer
+ * @param {{ meter: Meter, usage?: any, provider?: string, ending?: string, cost?: any, trace?: any, total?: string }} answer
  */
-export function showFigures(list, { meter, usage, provider, ending }) {
+export function showFigures(list, { meter, usage, provider, ending, cost, trace, total }) {
   const completion = usage?.completion_tokens;
   const speed = meter.speed(completion);
-  const about = completion === undefined ? "≈ " : "";
+  const about = completion === undefined || usage.estimated ? "≈ " : "";
+  const attempts = trace?.attempts.length ?? 1;
   const rows = [
     ["Provider", provider],
     ["First token", meter.firstToken === undefined ? undefined : time(meter.firstToken)],
     ["Speed", speed === undefined ? undefined : `${about}${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tokens/s`],
-    ["Tokens", usage ? `${usage.prompt_tokens ?? "?"} in, ${completion ?? "?"} out` : undefined],
+    ["Tokens", usage ? `${usage.estimated ? "≈ " : ""}${usage.prompt_tokens ?? "?"} in, ${completion ?? "?"} out` : undefined],
+    ["Cost", cost && `${cost.estimated ? "≈ " : ""}${dollars(cost.usd)}`],
+    ["Attempts", attempts > 1 ? String(attempts) : undefined],
+    ["Together", total],
     ["End", ending && (ENDINGS[ending] ?? ending)],
   ];
   list.replaceChildren(

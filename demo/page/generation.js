@@ -59,10 +59,12 @@ export async function startGeneration(client, catalogue) {
           );
       current = stream;
       for await (const text of stream.textStream) reply.addText(text);
-      const { usage, details, provider } = await stream.final();
+      const { usage, details, provider, cost, trace } = await stream.final();
       reply.finish({
-        usage: usage ?? (details && { prompt_tokens: undefined, completion_tokens: details.generated_tokens }),
+        usage: usage?.estimated && details ? { prompt_tokens: undefined, completion_tokens: details.generated_tokens } : usage,
         provider,
+        cost,
+        trace,
         ending: { eos_token: "stop", stop_sequence: "stop" }[details?.finish_reason] ?? details?.finish_reason,
       });
     } catch (error) {

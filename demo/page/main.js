@@ -3,12 +3,14 @@ import { InferenceClient, init } from "/hf-inference-wasm/entries/web.js";
 import { loadCatalogue } from "./catalogue.js";
 import { startChat } from "./chat.js";
 import { startGeneration } from "./generation.js";
+import { BUDGET, keepBooks } from "./money.js";
 import { keepSettingsOpenWhenWide } from "./settings.js";
 import { startTabs } from "./tabs.js";
 
 // The page's own server stands in for the router and for the Hub: it answers by itself, or passes on with a key we never see.
 // The page shows each failure as it is, with a button to try again; an app would leave the retries to the client.
-const client = new InferenceClient({ baseUrl: location.origin, hubUrl: location.origin, retry: false, breaker: false });
+const client = new InferenceClient({ baseUrl: location.origin, hubUrl: location.origin, retry: false, breaker: false, budget: BUDGET });
+keepBooks(client);
 // Optional: the module would be loaded by the first call. A failure is not lost: that call tries again and reports it.
 init().catch(() => {});
 

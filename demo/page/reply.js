@@ -2,6 +2,7 @@
 
 import { announce, element, oncePerFrame } from "./dom.js";
 import { Meter, showFigures } from "./figures.js";
+import { spent } from "./money.js";
 import { createMarkdownView } from "./markdown.js";
 import { explain } from "./problems.js";
 
@@ -26,6 +27,8 @@ export function createReply({ markdown, provider, retry }) {
   let text = "";
   let thought = "";
   let usage;
+  /** What it cost, its attempts, and what all have cost. */
+  let bill = {};
   let ending;
   let complete = false;
 
@@ -35,7 +38,7 @@ export function createReply({ markdown, provider, retry }) {
       reasoning.hidden = false;
       thoughts.textContent = thought;
     }
-    showFigures(figures, { meter, usage, provider, ending });
+    showFigures(figures, { meter, usage, provider, ending, ...bill });
   });
 
   const end = (how) => {
@@ -67,9 +70,10 @@ export function createReply({ markdown, provider, retry }) {
       thought += more;
       frame.request();
     },
-    /** @param {{ usage?: any, provider?: string, ending?: string }} result */
+    /** @param {{ usage?: any, provider?: string, ending?: string, cost?: any, trace?: any }} result */
     finish(result) {
       usage = result.usage;
+      bill = { cost: result.cost, trace: result.trace, total: spent() };
       provider = result.provider ?? provider;
       complete = true;
       end(result.ending);
@@ -78,6 +82,7 @@ export function createReply({ markdown, provider, retry }) {
     },
 
     stop() {
+      bill = { total: spent() };
       end("stopped by you");
       if (text === "") content.append(element("p", "nothing", "Stopped before the first word."));
       announce("Stopped.");
@@ -86,6 +91,7 @@ export function createReply({ markdown, provider, retry }) {
     /** @param {unknown} error */
     fail(error) {
       usage = error?.usage;
+      bill = { cost: error?.cost, trace: error?.trace, total: spent() };
       end(undefined);
       const { title, advice, details } = explain(error);
       const again = element("button", "secondary", "Try again");

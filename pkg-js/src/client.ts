@@ -8,8 +8,10 @@ import type { Recalls } from "./recall.js";
 import { prepareSchema } from "./schema.js";
 import { ChatStream, GenerationStream, type ChatFinal } from "./stream.js";
 import { readObject } from "./structured.js";
+import type { Accounts } from "./accounts.js";
 import type { ChatCompletion, ChatCompletionRequest } from "./types/chat.js";
 import type { TextGenerationOutput, TextGenerationRequest } from "./types/generation.js";
+import type { LedgerSummary, ModelFilter, ModelInfo } from "./types/money.js";
 import type { InferSchema, InferSchemaInput, Schema } from "./types/schema.js";
 
 /** A chat request that may carry its own options, as `@huggingface/inference` has it. */
@@ -55,9 +57,13 @@ export class InferenceClient {
   /** Chat completions, in OpenAI's arrangement. */
   readonly chat: Chat;
 
+  /** What the calls of this client have used. */
+  readonly ledger: Ledger;
+
   readonly #options: ClientOptions;
   #core: { client: glue.Client; generation: number } | undefined;
   #recalls: Recalls | undefined;
+  #accounts: Accounts | undefined;
 
   /** @param options What all calls of this client have in common. */
   constructor(options?: ClientOptions);
@@ -79,6 +85,19 @@ export class InferenceClient {
       stream: (request: ChatArguments, options?: CallOptions) => this.chatCompletionStream(request, options),
       parse: (request, options) => this.#parsed(this.chatCompletionStream(request, options)),
     };
+    const summary = (): LedgerSummary => this.#summary();
+    this.ledger = { summary, toJSON: summary };
+  }
+
+  /**
+   * The models that the router serves, who serves them, and on what terms: the router's own list, kept for
+   * five minutes, or what the option `catalog` gives. From then on the cost of calls is known, too.
+   *
+   * @throws {@link NetworkError} when the list cannot be read (in pages perhaps because of CORS: see the option
+   *   `catalog`), {@link InvalidResponseError} when it is none.
+   */
+  async models(filter?: ModelFilter): Promise<ModelInfo[]> {
+    return (await this.#account()).models(filter);
   }
 
   /**
@@ -121,7 +140,8 @@ export class InferenceClient {
   }
 
   /**
-   * This client, bound to a dedicated endpoint or an OpenAI-compatible server.
+   * This client, bound to a dedicated endpoint or an OpenAI-compatible server. It has the same options, and books
+   * of its own: a ledger, and what its budgets have spent.
    *
    * @param endpointUrl Its host, its `…/v1`, a sub-path or a full route.
    */
@@ -160,7 +180,7 @@ export class InferenceClient {
   }
 
   #exchange(isGeneration: boolean, streamed: boolean, request: object, options: CallOptions | undefined): Exchange {
-    let ready = isLoaded() ? undefined : init();
+    let ready = this.#ready();
     let recall: typeof import("./recall.js") | undefined;
     let tokens: unknown[] | undefined;
     const { cache, singleFlight } = merge(this.#options, options);
@@ -199,10 +219,53 @@ export class InferenceClient {
   #client(): glue.Client {
     if (this.#core?.generation !== generation) {
       const { snapshot, ...options } = this.#options;
-      this.#core = { client: guarded(() => new glue.Client(toCore(options), snapshot, alone())), generation };
+      const client = guarded(() => new glue.Client(toCore(options), snapshot, alone()));
+      this.#core = { client, generation };
+      if (this.#accounts) client.setAccounts(this.#accounts.json, this.#accounts.catalog);
     }
     return this.#core.client;
   }
+
+  /** What a call has to wait for; `undefined` when that is nothing. */
+  #ready(): Promise<void> | undefined {
+    const loading = isLoaded() ? undefined : init();
+    const { catalog, prices, budget, spikes } = this.#options;
+    if ((catalog ?? prices ?? budget ?? spikes) === undefined) return loading;
+    const waits = this.#accounts ? this.#accounts.ready() : this.#account().then((accounts) => accounts.ready());
+    return loading && waits ? Promise.all([loading, waits]).then(() => {}) : (loading ?? waits);
+  }
+
+  async #account(): Promise<Accounts> {
+    const { Accounts } = await import("./accounts.js");
+    if (!this.#accounts) {
+      const accounts: Accounts = new Accounts(this.#options, () => {
+        if (this.#core?.generation === generation) this.#core.client.setAccounts("", accounts.catalog);
+      });
+      if (this.#core?.generation === generation) this.#core.client.setAccounts(accounts.json, "");
+      this.#accounts = accounts;
+    }
+    return this.#accounts;
+  }
+
+  #summary(): LedgerSummary {
+    const zero = { requests: 0, unpriced: 0, estimated: 0, promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0, usd: 0 };
+    const { rows, budgets } = JSON.parse(isLoaded() ? this.#client().ledger() : '{"rows":[],"budgets":[]}');
+    const summary: Record<string, unknown[]> = { models: [], providers: [], tags: [], hours: [], days: [] };
+    let total = zero;
+    for (const { by, key, ...totals } of rows) {
+      if (by === "total") total = totals;
+      else summary[`${by}s`]!.push(by === "hour" || by === "day" ? { start: +key, ...totals } : { key, ...totals });
+    }
+    return { total, ...summary, budgets } as unknown as LedgerSummary;
+  }
+}
+
+/** `client.ledger`. */
+export interface Ledger {
+  /** What this client's calls have used so far, by model, provider, tag, hour and day. */
+  summary(): LedgerSummary;
+  /** The same, for `JSON.stringify`. */
+  toJSON(): LedgerSummary;
 }
 
 /** `client.chat`. */

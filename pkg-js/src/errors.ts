@@ -3,6 +3,7 @@
  */
 
 import type { CompletionUsage, ToolCall } from "./types/chat.js";
+import type { BudgetState, Cost } from "./types/money.js";
 
 /** What had come of an answer when it broke off. */
 export interface PartialAnswer {
@@ -49,6 +50,8 @@ export interface TraceAttempt {
   hedge?: boolean;
   /** The tokens it took to no use, about. */
   wasted?: { prompt_tokens: number; completion_tokens: number };
+  /** What it cost in USD, when that is known. */
+  usd?: number;
 }
 
 /** What happened to a call: free of prompts, answers and secrets, and serialisable. */
@@ -99,6 +102,8 @@ export interface ErrorFacts {
   url?: string;
   partial?: PartialAnswer;
   usage?: CompletionUsage & { estimated?: boolean };
+  cost?: Cost;
+  budget?: BudgetState;
   trace?: Trace;
   issues?: SchemaIssue[];
 }
@@ -137,6 +142,8 @@ export class InferenceError extends Error {
   declare readonly partial?: PartialAnswer;
   /** The tokens that were used; `estimated: true` when the service had not told them yet. */
   declare readonly usage?: CompletionUsage & { estimated?: boolean };
+  /** What the call cost although it failed, when the prices of all who were asked are known. */
+  declare readonly cost?: Cost;
   /** The attempts of the call. */
   declare readonly trace?: Trace;
 
@@ -145,7 +152,7 @@ export class InferenceError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.retryable = facts?.retryable ?? false;
-    for (const key of ["status", "serviceCode", "provider", "model", "requestId", "partial", "usage", "trace"] as const) {
+    for (const key of ["status", "serviceCode", "provider", "model", "requestId", "partial", "usage", "cost", "trace"] as const) {
       if (facts?.[key] !== undefined) Object.defineProperty(this, key, { value: facts[key], enumerable: true });
     }
   }
@@ -277,6 +284,25 @@ export class QueueFullError extends InferenceError {
   override readonly name = "QueueFullError";
 }
 
+/**
+ * A budget of the client's does not allow the call; no request was sent. `retryAt` is when the budget begins
+ * anew, if it does.
+ */
+export class BudgetExceededError extends InferenceError {
+  override readonly name = "BudgetExceededError";
+  /** Which budget, and how it stands. */
+  declare readonly budget: BudgetState;
+  /** When the next hour, day or month of the budget begins, in milliseconds since 1970. */
+  declare readonly retryAt?: number;
+
+  /** @internal */
+  constructor(code: string, message: string, facts?: Partial<ErrorFacts>, cause?: unknown) {
+    super(code, message, facts, cause);
+    if (facts?.budget) this.budget = facts.budget;
+    if (facts?.retryAt !== undefined) this.retryAt = facts.retryAt;
+  }
+}
+
 /** A defect of this library, or its WebAssembly module could not be loaded. */
 export class InternalError extends InferenceError {
   override readonly name = "InternalError";
@@ -298,6 +324,7 @@ const CLASSES = {
   ResponseTooLarge: [ResponseTooLargeError, "response_too_large"],
   CircuitOpen: [CircuitOpenError, "circuit_open"],
   QueueFull: [QueueFullError, "queue_full"],
+  BudgetExceeded: [BudgetExceededError, "budget_exceeded"],
 } as const;
 
 /** Makes the error that the core's facts describe. */
@@ -355,6 +382,9 @@ function describe(facts: ErrorFacts): string {
       return `${whom} takes no requests for longer than retry.maxRetryAfter: see retryAt`;
     case "circuit_open":
       return `${whom} has failed so often that it is left alone for a while: see retryAt`;
+    case "budget":
+    case "too_dear":
+      return over(facts.budget!);
     case "queue_full":
       return "Too many calls wait for their turn: see limits.queue";
     case "markup":
@@ -375,6 +405,11 @@ function describe(facts: ErrorFacts): string {
         ? `The answer of ${whom} has too many or too large parts (${facts.reason})`
         : `The call failed (${facts.reason})${said}`;
   }
+}
+
+function over({ unit, spent, limit, value, index }: BudgetState): string {
+  const amount = (count: number): string => (unit === "usd" ? `$${count}` : `${count} tokens`);
+  return `Budget ${index}${value ? ` of ${value}` : ""} allows no more: ${amount(spent)} of ${amount(limit)} are spent, and this call may need what is left or more`;
 }
 
 function host(url: string | undefined): string | undefined {
@@ -426,5 +461,7 @@ export const isResponseTooLargeError: (error: unknown) => error is ResponseTooLa
 export const isCircuitOpenError: (error: unknown) => error is CircuitOpenError = guard("CircuitOpenError");
 /** Whether an error is a {@link QueueFullError}. */
 export const isQueueFullError: (error: unknown) => error is QueueFullError = guard("QueueFullError");
+/** Whether an error is a {@link BudgetExceededError}. */
+export const isBudgetExceededError: (error: unknown) => error is BudgetExceededError = guard("BudgetExceededError");
 /** Whether an error is an {@link InternalError}. */
 export const isInternalError: (error: unknown) => error is InternalError = guard("InternalError");

@@ -9,6 +9,7 @@ export type {
   ChatArguments,
   ChatCompletions,
   GenerationArguments,
+  Ledger,
   ParsedAnswer,
   PlainChatArguments,
   StructuredChatArguments,
@@ -38,6 +39,7 @@ export type {
 export { summary } from "./trace.js";
 export {
   AuthenticationError,
+  BudgetExceededError,
   CircuitOpenError,
   InferenceError,
   InputError,
@@ -55,6 +57,7 @@ export {
   TimeoutError,
   TruncatedError,
   isAuthenticationError,
+  isBudgetExceededError,
   isCircuitOpenError,
   isInferenceError,
   isInputError,
@@ -75,4 +78,5 @@ export {
 export type { CacheTrace, PartialAnswer, SchemaIssue, Trace, TraceAttempt } from "./errors.js";
 export type * from "./types/chat.js";
 export type * from "./types/generation.js";
+export type * from "./types/money.js";
 export type * from "./types/schema.js";

@@ -1,6 +1,7 @@
 /** The options of a client and of a call. */
 
 import { errorOf, InputError, type ErrorFacts, type InferenceError } from "./errors.js";
+import type { Budget, BudgetAlert, BudgetState, Catalog, PriceEntry, SpikeAlert, SpikeOptions, UsageRecord } from "./types/money.js";
 
 /** An access token, or a function that gives one (asked again for each call). */
 export type AccessToken = string | (() => string | undefined | null | Promise<string | undefined | null>);
@@ -275,6 +276,13 @@ export interface CallOptions {
    * @default true for answers that `cache` keeps, false for others
    */
   singleFlight?: boolean | undefined;
+  /**
+   * Names and values by which the ledger and budgets tell calls apart: `{ user: "u1", feature: "search" }`. They
+   * stay here: no service sees them.
+   */
+  tags?: Readonly<Record<string, string>> | undefined;
+  /** Told when a call is over, however it ended: its tokens, and its cost where that is known. */
+  onUsage?: ((record: UsageRecord) => void) | undefined;
   /** Told when a request is sent. */
   onAttempt?: ((event: AttemptNotice) => void) | undefined;
   /** Told before the wait for a retry. */
@@ -324,8 +332,24 @@ export interface StateNotice {
   state: "closed" | "open" | "half-open";
 }
 
-/** The options of a client; all but `snapshot` can also be given with a call. */
+/** The options of a client. Those of {@link CallOptions} can also be given with a call. */
 export interface ClientOptions extends CallOptions {
+  /**
+   * What the router's providers take: its list of models, or a function that gives it, for pages that may not
+   * read it from the router. `true` reads it from the router before the first call and every five minutes;
+   * so does, without it, a budget or an alert in USD. `false` never does. Calls wait three seconds for it at
+   * most, and none fails for want of it: what they cost is not known then.
+   */
+  catalog?: Catalog | (() => Catalog | Promise<Catalog>) | boolean | undefined;
+  /**
+   * What others take: providers called with their own key, endpoints. The first entry that fits holds, before the
+   * catalogue.
+   */
+  prices?: readonly PriceEntry[] | undefined;
+  /** What may be spent: one budget or several, all of which must allow a call. */
+  budget?: Budget | readonly Budget[] | undefined;
+  /** Tells of spending that is out of the ordinary. */
+  spikes?: SpikeOptions | undefined;
   /** What {@link InferenceClient.snapshot} of an earlier client gave: which targets to leave alone. */
   snapshot?: string | undefined;
 }
@@ -354,7 +378,7 @@ export function merge(below: CallOptions, above: CallOptions | undefined): CallO
   for (const [name, value] of Object.entries(above)) {
     if (value !== undefined) merged[name] = value;
   }
-  for (const name of ["timeout", "limits", "retry"] as const) {
+  for (const name of ["timeout", "limits", "retry", "tags"] as const) {
     if (isRecord(below[name]) && isRecord(above[name])) merged[name] = { ...(below[name] as object), ...(above[name] as object) };
   }
   // `true` and `"refresh"` leave the client's own cache what it is.
@@ -378,24 +402,44 @@ function entries(headers: HeadersLike): [string, string][] {
 
 /** Options in the shape in which they cross to the core. */
 export function toCore(options: CallOptions): object {
-  const { accessToken: _, fetch: __, signal: ___, cache: ____, singleFlight: _____, headers, retry, fallbacks, ...plain } = options;
+  const { accessToken: _, fetch: __, signal: ___, cache: ____, singleFlight: _____, headers, retry, fallbacks, tags, ...plain } = options;
   return {
     ...plain,
     headers: headers === undefined ? [] : flat(headers),
+    tags: Object.entries(tags ?? {}).flat().map(String),
     retry: typeof retry === "number" ? { limit: retry } : retry === false ? { limit: 0 } : retry,
     fallbacks: fallbacks === "auto" ? "throughput" : ((fallbacks as { auto?: string } | undefined)?.auto ?? fallbacks),
-    notices: LISTENERS.some((name) => options[name] !== undefined),
+    notices: listens(options),
     inPage: inPage(),
   };
 }
 
-const LISTENERS = ["onAttempt", "onRetry", "onFallback", "onStateChange"] as const;
+const LISTENERS = ["onAttempt", "onRetry", "onFallback", "onStateChange", "onUsage", "budget", "spikes"] as const;
+
+function listens(options: ClientOptions): boolean {
+  return LISTENERS.some((name) => options[name] !== undefined);
+}
+
+/** The shares of a budget at which to tell, ascending. @internal */
+export function alertsOf({ alertAt }: Budget): number[] {
+  return [...(alertAt ?? [0.5, 0.8, 1])].sort((a, b) => a - b);
+}
+
+/** One or several as a list. @internal */
+export function listOf<Item>(given: Item | readonly Item[] | undefined): readonly Item[] {
+  return given === undefined ? [] : Array.isArray(given) ? given : [given as Item];
+}
 
 /** Hands the core's notices to the caller's listeners. What a listener throws is reported, and harms no call. */
-export function listener(options: CallOptions): ((notices: string) => void) | undefined {
-  if (!LISTENERS.some((name) => options[name] !== undefined)) return undefined;
-  const { onAttempt: attempt, onRetry: retry, onFallback: fallback, onStateChange: state } = options;
-  const listeners: Record<string, ((event: never) => void) | undefined> = { attempt, retry, fallback, state };
+export function listener(options: ClientOptions): ((notices: string) => void) | undefined {
+  if (!listens(options)) return undefined;
+  const { onAttempt: attempt, onRetry: retry, onFallback: fallback, onStateChange: state, onUsage: usage } = options;
+  const budget = ({ threshold, ...stands }: BudgetState & { threshold: number }): void => {
+    const own = listOf(options.budget)[stands.index];
+    own?.onAlert?.({ ...stands, budget: own, reached: alertsOf(own)[threshold]! } satisfies BudgetAlert);
+  };
+  const spike = (alert: SpikeAlert): void => options.spikes?.onSpike?.(alert);
+  const listeners: Record<string, ((event: never) => void) | undefined> = { attempt, retry, fallback, state, usage, budget, spike };
   return (notices) => {
     for (const { type, error, ...rest } of JSON.parse(`[${notices}]`) as { type: string; error?: ErrorFacts }[]) {
       const event = error ? { ...rest, error: errorOf(error) } : rest;

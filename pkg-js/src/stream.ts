@@ -11,6 +11,7 @@ import { prepareSchema } from "./schema.js";
 import { factsOf, readObject } from "./structured.js";
 import type { ChatCompletionChunk, CompletionUsage, FinishReason, ToolCall } from "./types/chat.js";
 import type { TextGenerationOutput, TextGenerationStreamOutput } from "./types/generation.js";
+import type { Cost } from "./types/money.js";
 import type { DeepPartial, Schema } from "./types/schema.js";
 
 /** An event of {@link ChatStream.events}. */
@@ -99,8 +100,10 @@ export interface ChatFinal<Value = unknown> extends PartialAnswer {
   rawFinishReason: string | null;
   /** Why the model would not answer, in its words, when it refused. */
   refusal?: string;
-  /** The tokens used; absent when the provider does not tell. */
-  usage?: CompletionUsage;
+  /** The tokens used; `estimated: true` when the provider does not tell. */
+  usage?: CompletionUsage & { estimated?: boolean };
+  /** What the call cost, lost attempts included; absent when a price is not known. */
+  cost?: Cost;
   /** Who answered. */
   provider: string;
   /** The model that was asked for; what the service says when none was. */
@@ -113,8 +116,10 @@ export interface ChatFinal<Value = unknown> extends PartialAnswer {
 
 /** The whole of a streamed text. */
 export interface GenerationFinal extends TextGenerationOutput {
-  /** The tokens used; absent when the server does not tell. */
-  usage?: CompletionUsage;
+  /** The tokens used; `estimated: true` when the server does not tell. */
+  usage?: CompletionUsage & { estimated?: boolean };
+  /** What the call cost, lost attempts included; absent when a price is not known. */
+  cost?: Cost;
   /** Who answered. */
   provider: string;
   /** The model that was asked for; what the service says when none was. */

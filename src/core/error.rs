@@ -38,6 +38,8 @@ pub enum Kind {
     CircuitOpen,
     /// Too many calls wait for their turn.
     QueueFull,
+    /// The caller's own budget does not allow it.
+    BudgetExceeded,
 }
 
 impl Kind {
@@ -59,6 +61,7 @@ impl Kind {
             Kind::ResponseTooLarge => "ResponseTooLarge",
             Kind::CircuitOpen => "CircuitOpen",
             Kind::QueueFull => "QueueFull",
+            Kind::BudgetExceeded => "BudgetExceeded",
         }
     }
 
@@ -107,6 +110,8 @@ pub struct Error {
     pub retry_at: Option<f64>,
     /// Whether the same call may succeed later.
     pub retryable: bool,
+    /// The budget that does not allow it, as JSON; empty for other kinds.
+    pub budget: Vec<u8>,
 }
 
 impl Error {
@@ -133,6 +138,7 @@ impl Error {
             expected: "",
             retry_at: None,
             retryable,
+            budget: Vec::new(),
         }
     }
 
@@ -165,6 +171,9 @@ impl Error {
         if let Some(at) = self.retry_at {
             // Within the days that JavaScript's dates can count.
             object.integer("retryAt", at.clamp(0.0, 8.64e15) as u64);
+        }
+        if !self.budget.is_empty() {
+            object.raw("budget", &self.budget);
         }
     }
 }

@@ -18,4 +18,5 @@ pub mod ports;
 pub mod provider;
 pub mod resilience;
 pub mod secret;
+pub mod usage;
 pub mod wire;

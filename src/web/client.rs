@@ -13,7 +13,7 @@ use crate::core::engine::settings::Settings;
 use crate::core::engine::{self, Shared};
 use crate::core::error::Error;
 use crate::core::secret::Secret;
-use crate::core::wire::json::ObjectWriter;
+use crate::core::wire::json::{self, ObjectWriter};
 
 /// One client.
 #[wasm_bindgen]
@@ -43,6 +43,22 @@ impl Client {
     /// What is worth keeping beyond the life of the client, as JSON.
     pub fn snapshot(&self) -> String {
         call::text(self.shared.borrow().snapshot(global::now()))
+    }
+
+    /// Sets prices, budgets and what is unusual, as JSON that `accounts.ts` has checked; and the catalogue, as
+    /// the router tells it. Either may be empty.
+    #[wasm_bindgen(js_name = setAccounts)]
+    pub fn set_accounts(&self, options: &str, catalogue: &str) {
+        let mut shared = self.shared.borrow_mut();
+        let _ = shared.accounts.set(options.as_bytes());
+        shared.catalogue.set(catalogue.as_bytes());
+    }
+
+    /// What was used, as JSON.
+    pub fn ledger(&self) -> String {
+        let mut out = Vec::new();
+        self.shared.borrow_mut().accounts.write(global::now(), &mut out);
+        call::text(json::well_formed(out))
     }
 
     /// Begins a call; `Call::start` sends it. `request` is the caller's JSON. `access_tokens` are the

@@ -12,8 +12,8 @@ use crate::core::error::Error;
 
 type Checked<Value> = Result<Value, Box<Error>>;
 
-/// Puts `options` over `settings`. TypeScript has given some of them one form: `headers` is a flat list of
-/// names and values, `recalls` and the like come from `cache`, `retry`, `limits` and `hedge` are objects, `fallbacks` is a list or the name of an
+/// Puts `options` over `settings`. TypeScript has given some of them one form: `headers` and `tags` are flat
+/// lists of names and values, `recalls` and the like come from `cache`, `retry`, `limits` and `hedge` are objects, `fallbacks` is a list or the name of an
 /// order. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
 pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
     let texts = [
@@ -114,6 +114,13 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
         while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
             settings.headers.retain(|(known, _)| *known != name);
             settings.headers.push((name, value));
+        }
+    }
+    if let Some(tags) = get(options, "tags") {
+        let mut texts = Array::from(&tags).into_iter().filter_map(|text| text.as_string());
+        settings.tags.clear();
+        while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
+            settings.tags.push((name, value));
         }
     }
     Ok(())

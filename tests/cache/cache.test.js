@@ -372,3 +372,17 @@ test("options that are none are told by name", async () => {
     assert.equal(fetch.requests.length, 0);
   }
 });
+
+test("a replay is not billed: ledger and onUsage hear of the request, once", async () => {
+  const records = [];
+  const { client, fetch } = stage({ onUsage: (record) => records.push(record), prices: [{ endpointUrl: "https://llm.example", input: 1, output: 2 }] });
+  const [one, two] = await Promise.all([1, 2].map(() => client.chat.stream(question).final()));
+  const three = await client.chat.stream(question).final();
+  assert.equal(fetch.requests.length, 1);
+  assert.deepEqual(two.usage, one.usage);
+  assert.deepEqual(three.usage, one.usage);
+  assert.equal(records.length, 1);
+  assert.ok(one.cost?.usd === records[0].cost?.usd && two.cost?.usd === undefined && three.cost?.usd === undefined, JSON.stringify([one.cost, two.cost, three.cost, records]));
+  const { total } = client.ledger.summary();
+  assert.equal(total.calls ?? total.requests, 1, JSON.stringify(total));
+});

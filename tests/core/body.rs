@@ -328,3 +328,18 @@ fn tokens_are_guessed_at_four_bytes_each() {
     assert_eq!(tokens(&format!(r#"{{"inputs":"{}","max_tokens":9}}"#, "a".repeat(3_998))), 1_000.0);
     assert_eq!(tokens(r#"{"messages":null,"inputs":"12"}"#), 1.0);
 }
+
+#[test]
+fn a_file_in_a_message_counts_as_a_thousand_tokens_however_large_it_is() {
+    let estimate = |messages: &str| {
+        let request = format!(r#"{{"messages":{messages}}}"#);
+        estimated_tokens(&Members::read(request.as_bytes()).expect("an object"))
+    };
+    assert_eq!(estimate(r#"["123456"]"#), 3.0);
+    let image = |data: &str| format!(r#"[{{"image_url":{{"url":"data:image/png;base64,{data}"}}}}]"#);
+    let empty = estimate(&image(""));
+    assert_eq!(estimate(&image("AAAA")), empty + 1_000.0);
+    assert_eq!(estimate(&image(&"A".repeat(4_000_000))), empty + 1_000.0);
+    let two = format!(r#"[{0},{0},"a;b;base64"]"#, image(&"A".repeat(999)));
+    assert!((estimate(&two) - 2_028.0).abs() < 3.0, "{}", estimate(&two));
+}

@@ -1,6 +1,6 @@
 //! What the router tells of a model's providers.
 
-use hf_inference_wasm::core::provider::catalogue::{Needs, Terms, read};
+use hf_inference_wasm::core::provider::catalogue::{Catalogue, Needs, Terms, read};
 
 const ENTRY: &str = r#"{"provider":"groq","status":"live","context_length":131072,"pricing":{"input":0.15,"output":0.75},"is_free":false,"throughput":480.5,"first_token_latency_ms":210,"supports_tools":true,"supports_structured_output":false}"#;
 
@@ -15,7 +15,9 @@ fn every_member_is_read() {
         provider: "groq".to_owned(),
         status: "live".to_owned(),
         context_length: Some(131_072.0),
-        price: Some(0.9),
+        input: Some(150_000_000_000),
+        output: Some(750_000_000_000),
+        cached: None,
         throughput: Some(480.5),
         latency: Some(210.0),
         tools: Some(true),
@@ -39,7 +41,7 @@ fn what_is_not_told_is_not_known() {
     let odd = r#"{"provider":1,"status":{},"context_length":"many","pricing":{"input":1},"throughput":[],"first_token_latency_ms":true,"supports_tools":"yes","supports_structured_output":1}"#;
     let odd = one(odd);
     assert_eq!(
-        (odd.provider.as_str(), odd.price, odd.context_length),
+        (odd.provider.as_str(), odd.price(), odd.context_length),
         ("", None, None),
         "half a price is none"
     );
@@ -100,8 +102,34 @@ fn hostile_numbers_break_nothing() {
             r#"{{"provider":"x","status":"live","context_length":{number},"pricing":{{"input":{number},"output":{number}}},"throughput":{number},"first_token_latency_ms":{number}}}"#
         );
         let terms = one(&entry);
-        assert!(!terms.context_length.expect("a number").is_nan() && !terms.price.expect("a price").is_nan());
+        assert!(!terms.context_length.expect("a number").is_nan());
+        assert_eq!(
+            terms.price().is_some(),
+            !number.starts_with('-'),
+            "a price below nothing is none: {number}"
+        );
     }
-    let mixed = one(r#"{"pricing":{"input":1e999,"output":-1e999}}"#);
-    assert!(mixed.price.is_none_or(|price| price.is_nan() || price.is_finite()));
+    assert_eq!(one(r#"{"pricing":{"input":1e999,"output":-1e999}}"#).price(), None);
+}
+
+#[test]
+fn a_model_is_found_in_the_whole_catalogue() {
+    let list = format!(
+        r#"{{"object":"list","data":[{{"id":"x/y","providers":[]}},{{"id":"a/b","providers":[{ENTRY}]}},{{"nothing":1}}]}}"#
+    );
+    let mut catalogue = Catalogue::default();
+    assert!(catalogue.terms("a/b").is_empty(), "there is none yet");
+    for other in ["", "null", "{}", r#"{"data":{}}"#, r#"{"data":[}"#, "<html>"] {
+        assert!(!catalogue.set(other.as_bytes()), "{other}");
+    }
+    assert!(catalogue.set(list.as_bytes()));
+    for _ in 0..2 {
+        assert_eq!(catalogue.terms("a/b"), [one(ENTRY)]);
+        assert!(catalogue.terms("x/y").is_empty() && catalogue.terms("who/knows").is_empty());
+    }
+    // What was read is read anew from another one, and many models do not stay.
+    (0..500).for_each(|number| assert!(catalogue.terms(&format!("m/{number}")).is_empty()));
+    assert_eq!(catalogue.terms("a/b"), [one(ENTRY)]);
+    assert!(catalogue.set(br#"{"data":[]}"#));
+    assert!(catalogue.terms("a/b").is_empty());
 }

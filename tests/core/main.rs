@@ -26,6 +26,7 @@ mod snapshot;
 mod sse;
 mod think;
 mod url;
+mod usage;
 
 use common::json::value;
 use common::random::{Random, all_cuts, splits};

@@ -6,6 +6,6 @@ mod mid_stream;
 mod queueing;
 mod recalling;
 mod retries;
-mod stage;
+pub mod stage;
 mod telling;
 mod waking;

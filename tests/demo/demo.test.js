@@ -46,6 +46,8 @@ describe("the demo page", { timeout: 300_000 }, () => {
       assert.match(figures, /Speed\s+\d+ tokens\/s/);
       assert.match(figures, new RegExp(`Tokens\\s+\\d+ in, ${call.tokensSent} out`));
       assert.match(figures, /End\s+complete/);
+      assert.match(figures, /Cost\s+\$0\.0+[1-9]/);
+      assert.match(figures, /Together\s+\$0\.0+[1-9]\d* of \$1/);
       assert.match(await d.text("#announcer").catch(() => page.$eval("#announcer", (node) => node.textContent ?? "")), /^Answer finished\. /);
       assert.equal(await page.$eval("#chat-input", (node) => node === document.activeElement), true, "the focus stays where one types");
       await d.screenshot("light");

@@ -35,11 +35,12 @@ const files = [
   ...generated,
   "dist/json-schema.d.ts",
   "dist/json-schema.LICENSE.txt",
-  ...["cache", "client", "errors", "exchange", "growing", "index", "instance", "options", "recall", "schema", "stream", "structured", "testing", "trace"].flatMap(compiled),
+  ...["accounts", "cache", "client", "errors", "exchange", "growing", "index", "instance", "opentelemetry", "options", "recall", "schema", "stream", "structured", "testing", "trace"].flatMap(compiled),
   ...["edge-light", "inline", "node", "web", "workerd"].flatMap((name) => compiled(`entries/${name}`)),
   // These hold types only: nothing is left of them at run time.
   "dist/types/chat.d.ts",
   "dist/types/generation.d.ts",
+  "dist/types/money.d.ts",
   "dist/types/schema.d.ts",
 ].sort();
 
@@ -343,7 +344,7 @@ describe("the packed package", () => {
       "--exclude-entrypoints", "./hf-inference-wasm.wasm",
     ]);
     const { stdout } = await result.catch((error) => assert.fail(error.stdout || error.message));
-    assert.equal(stdout.match(/^node16 \(from ESM\): OK \(ESM\)$/gm)?.length, 4, stdout);
-    assert.equal(stdout.match(/^bundler: OK ?$/gm)?.length, 4, stdout);
+    assert.equal(stdout.match(/^node16 \(from ESM\): OK \(ESM\)$/gm)?.length, 5, stdout);
+    assert.equal(stdout.match(/^bundler: OK ?$/gm)?.length, 5, stdout);
   });
 });

@@ -201,6 +201,22 @@ export const scenarios = {
     respond(exchange, Number(options.status ?? 307), { location: `${otherOrigin}${target}` }, "");
   },
 
+  /**
+   * A router with a catalogue of providers of different price and speed (`wire.market`), the cheapest of which cannot
+   * answer now. `catalogue=0` hides the catalogue.
+   */
+  market(exchange) {
+    const { path, body, options, headers } = exchange;
+    if (path === "/v1/models") return options.catalogue === "0" ? json(exchange, 503, { error: "busy" }) : json(exchange, 200, wire.market);
+    if (path.startsWith("/v1/models/")) return json(exchange, 200, wire.market.data.find(({ id }) => path === `/v1/models/${id}`) ?? {});
+    const [id, suffix] = body.model.split(":");
+    const offers = wire.market.data.find((model) => model.id === id)?.providers ?? [];
+    const offer = offers.find(({ provider }) => provider === suffix) ?? offers[0];
+    headers["x-inference-provider"] = offer.provider;
+    headers["access-control-expose-headers"] = "x-inference-provider, x-request-id";
+    return offer.provider === "together" ? json(exchange, 503, { error: "overloaded" }) : scenarios.ok(exchange);
+  },
+
   /** The Hub's lookup of the providers of a model. */
   hub(exchange) {
     const { options } = exchange;

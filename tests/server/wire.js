@@ -35,6 +35,28 @@ export function usageOf(tokens) {
   return { prompt_tokens: 7, completion_tokens: tokens, total_tokens: 7 + tokens };
 }
 
+/** The catalogue of a router: prices in USD for a million tokens. What a provider does not tell is missing. */
+export const market = {
+  object: "list",
+  data: [
+    {
+      id: "lab/large",
+      object: "model",
+      created: 1754412026,
+      owned_by: "lab",
+      architecture: { input_modalities: ["text", "image"], output_modalities: ["text"] },
+      providers: [
+        { provider: "groq", status: "live", context_length: 131072, pricing: { input: 3, output: 15 }, is_free: false, supports_tools: true, supports_structured_output: true, first_token_latency_ms: 120, throughput: 480.5, is_model_author: false },
+        { provider: "together", status: "live", context_length: 32768, pricing: { input: 0.1, output: 0.3 }, supports_tools: false, first_token_latency_ms: 700, throughput: 40 },
+        { provider: "novita", status: "live", context_length: 65536, pricing: { input: 0.2, output: 0.6 }, supports_tools: true, first_token_latency_ms: 400, throughput: 90 },
+        { provider: "scaleway", status: "error" },
+      ],
+    },
+    { id: "lab/small", object: "model", providers: [{ provider: "novita", status: "live", pricing: { input: 0.01, output: 0.02 } }] },
+    { id: "lab/nobody", object: "model", providers: [] },
+  ],
+};
+
 /** Fields no client knows; they must reach the caller unchanged. */
 const unknownToClients = { x_scenario: { list: [1, null, "two", { three: 3.5 }], flag: true } };
 

@@ -108,6 +108,8 @@ pub fn sent(
     hints_are_obeyed(world, c, leg, connection);
     attempts_are_bounded(world, c, leg, connection);
     let client = world.sims[c].plan.client;
+    world.clients[client].generations += u64::from(world.sims[c].plan.task == Task::Generation);
+    crate::money::within_the_budget(world, c);
     let key = world.connections[connection].lane;
     let limits = world.sims[c].plan.settings.limits;
     world.clients[client].lanes.entry(key).or_default().limits = limits;
@@ -594,6 +596,7 @@ pub fn queue_is_bounded(world: &mut World, c: usize) {
     let client = &mut world.clients[world.sims[c].plan.client];
     let most = world.sims[c].plan.settings.limits.queue;
     let mut waits = false;
+    let money = client.shared.accounts.budgets.next().is_some();
     for &key in client.lanes.keys() {
         let queued = client.shared.lane(key, now).queued();
         waits |= queued > 0;
@@ -601,6 +604,9 @@ pub fn queue_is_bounded(world: &mut World, c: usize) {
     }
     if waits {
         world.count("queue");
+    }
+    if money {
+        world.count("waits for money");
     }
 }
 
@@ -717,6 +723,7 @@ fn the_last_word_is_true(world: &mut World, c: usize, expected: &'static str) {
         (_, "RateLimit") => "end: rate limit",
         (_, "CircuitOpen") => "end: circuit open",
         (_, "QueueFull") => "end: queue full",
+        (_, "BudgetExceeded") => "end: budget",
         (_, "StreamInterrupted") => "end: interrupted",
         (_, "Network") => "end: network",
         (_, "Server") => "end: server",

@@ -11,6 +11,7 @@ mod random;
 
 mod invariants;
 mod kept;
+mod money;
 mod scenario;
 mod service;
 mod shown;
@@ -36,6 +37,7 @@ const FEATURES: &[&str] = &[
     "4xx",
     "5xx",
     "abort",
+    "alert",
     "breaker closes",
     "breaker opens",
     "breaker opens again",
@@ -45,6 +47,7 @@ const FEATURES: &[&str] = &[
     "continue",
     "cut mid-stream",
     "end: aborted",
+    "end: budget",
     "end: circuit open",
     "end: complete",
     "end: interrupted",
@@ -62,6 +65,7 @@ const FEATURES: &[&str] = &[
     "hedge",
     "hint obeyed",
     "kept",
+    "known cost",
     "late reader",
     "learned quota",
     "limit on concurrency",
@@ -71,6 +75,7 @@ const FEATURES: &[&str] = &[
     "nothing kept",
     "notices",
     "overtaken",
+    "paid for nothing",
     "partial",
     "probe",
     "queue",
@@ -85,11 +90,15 @@ const FEATURES: &[&str] = &[
     "restart",
     "retry",
     "sent after a gate",
+    "sent within a budget",
     "shouldRetry",
     "snapshot of an open breaker",
+    "spike",
     "tape cut",
     "token function",
     "token function fails",
+    "usage told",
+    "waits for money",
     "wake",
     "wall clock set",
     "window",

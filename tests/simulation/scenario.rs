@@ -6,6 +6,7 @@ use hf_inference_wasm::core::resilience::{lane, retry, watchdog};
 use hf_inference_wasm::core::secret::Secret;
 use hf_inference_wasm::core::wire::batch::Want;
 
+use crate::money::Purse;
 use crate::random::Random;
 use crate::service::{HINTS, Mood, Quota, Sleep};
 
@@ -67,6 +68,7 @@ pub struct ClientPlan {
     /// Calls cannot wake each other.
     pub alone: bool,
     pub limits: lane::Limits,
+    pub purse: Option<Purse>,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,11 @@ impl Scenario {
         let broken = random.one_in(4);
         let moods = PLACES.iter().enumerate().map(|(at, _)| mood(at, broken, crowded, random)).collect();
         let clients: Vec<ClientPlan> = (0..1 + random.below(2))
-            .map(|_| ClientPlan { alone: random.one_in(3), limits: limits(crowded, random) })
+            .map(|_| ClientPlan {
+                alone: random.one_in(3),
+                limits: limits(crowded, random),
+                purse: Purse::some(random),
+            })
             .collect();
         let count = if crowded { 20 + random.below(60) } else { 1 + random.below(25) };
         let spread = random.pick(&[0.0, 100.0, 5_000.0, 60_000.0, 200_000.0]);
@@ -232,6 +238,9 @@ fn call(
     settings.priority = random.pick(&[0.0, 0.0, 0.0, 1.0, 5.0, -1.0]);
     settings.wake_timeout = random.pick(&[None, None, Some(0.0), Some(10_000.0), Some(100_000.0)]);
     settings.notices = random.one_in(3);
+    if random.one_in(2) {
+        settings.tags = vec![("user".to_owned(), random.pick(&["ann", "bob"]).to_owned())];
+    }
     let request = match task {
         Task::Chat => format!(r#"{{"messages":[{{"role":"user","content":"{PROMPT}"}}]}}"#),
         Task::Generation => format!(r#"{{"inputs":"{PROMPT}","parameters":{{"max_new_tokens":50}}}}"#),

@@ -12,8 +12,9 @@ use hf_inference_wasm::core::wire::batch::Want;
 
 use crate::invariants::{self, Breakers, LaneModel};
 use crate::kept::{self, Store};
+use crate::money::{self, Purse};
 use crate::random::Random;
-use crate::scenario::{self, CATALOGUE, CallPlan, HUB, PLACES, Scenario};
+use crate::scenario::{self, CATALOGUE, CallPlan, ClientPlan, HUB, PLACES, Scenario};
 use crate::service::{Answer, Asked, Ending, Service, Truth};
 use crate::shown::Shown;
 
@@ -98,6 +99,25 @@ pub struct Connection {
     pub retries: u32,
 }
 
+impl Connection {
+    /// Whether the client has got these bytes.
+    pub fn has_delivered(&self, part: &[u8]) -> bool {
+        let Answer::Head { body, .. } = &self.answer else { return false };
+        let delivered = &body.bytes[..self.delivered.min(body.bytes.len())];
+        delivered.windows(part.len()).any(|window| window == part)
+    }
+}
+
+/// What a client begins with.
+fn shared(seed: u64, plan: &ClientPlan) -> Shared {
+    let mut shared = Shared::new(seed);
+    shared.mortal = plan.alone;
+    if let Some(purse) = plan.purse {
+        shared.accounts.set(purse.options().as_bytes()).expect("accounts");
+    }
+    shared
+}
+
 /// A call under way.
 pub struct Sim {
     pub plan: CallPlan,
@@ -128,6 +148,8 @@ pub struct Sim {
     pub shown: Shown,
     // What the judges keep.
     pub settled_at: Option<f64>,
+    /// Its usage was told.
+    pub accounted: bool,
     pub connections: Vec<usize>,
     pub facts: invariants::Facts,
     /// What its answer is looked up by, and the answer that was found.
@@ -144,6 +166,11 @@ pub struct Client {
     pub breakers: Breakers,
     pub begun: Vec<f64>,
     pub withdrawn: Vec<f64>,
+    pub purse: Option<Purse>,
+    /// Thresholds of the budget that were told.
+    pub alerts: Vec<u64>,
+    /// Requests for text, which may take more than they reserve.
+    pub generations: u64,
 }
 
 pub struct World {
@@ -186,11 +213,7 @@ impl World {
         let clients = clients
             .into_iter()
             .map(|plan| Client {
-                shared: {
-                    let mut shared = Shared::new(random.bits());
-                    shared.mortal = plan.alone;
-                    shared
-                },
+                shared: shared(random.bits(), &plan),
                 alone: plan.alone,
                 sleeping: Vec::new(),
                 tickets: HashMap::new(),
@@ -198,6 +221,9 @@ impl World {
                 breakers: Breakers::default(),
                 begun: Vec::new(),
                 withdrawn: Vec::new(),
+                purse: plan.purse,
+                alerts: Vec::new(),
+                generations: 0,
             })
             .collect();
         let mut world = World {
@@ -308,6 +334,7 @@ impl World {
             wants: false,
             shown: Shown::new(want),
             settled_at: None,
+            accounted: false,
             connections: Vec::new(),
             facts,
             key: None,
@@ -338,6 +365,7 @@ impl World {
             }
         }
         invariants::at_the_end(self);
+        money::books_are_right(self);
     }
 
     fn handle(&mut self, event: Event) {
@@ -488,6 +516,7 @@ impl World {
         }
         if !notices.is_empty() {
             invariants::no_secret(&notices, "a notice");
+            money::told(self, c, &notices);
             self.count("notices");
         }
         if !self.clients[client].alone {

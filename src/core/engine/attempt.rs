@@ -83,9 +83,14 @@ pub fn lookup(settings: &Settings, model: &str, token: Option<&Secret>) -> HttpR
     }
 }
 
+/// The router, or what stands in for it.
+pub fn router(settings: &Settings) -> &str {
+    if settings.base_url.is_empty() { table::ROUTER } else { &settings.base_url }
+}
+
 /// The request that asks the router who serves a model, at what price and how fast.
 pub fn catalogue(settings: &Settings, model: &str) -> HttpRequest {
-    let router = if settings.base_url.is_empty() { table::ROUTER } else { &settings.base_url };
+    let router = router(settings);
     HttpRequest {
         method: "GET",
         url: url::catalogue(router, model),

@@ -40,6 +40,7 @@ fn moves_on(error: &Error, candidate: usize) -> bool {
         | Kind::InvalidResponse => true,
         // A fallback may be configured wrongly; the one behind it is still worth a try.
         Kind::Authentication | Kind::Permission => candidate > 0,
+        Kind::BudgetExceeded => error.reason == "too_dear",
         Kind::Input => {
             error.reason == "model_not_served"
                 || matches!(error.service_code.as_str(), "model_not_supported" | "model_not_found")

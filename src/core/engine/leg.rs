@@ -97,6 +97,8 @@ pub struct Leg {
     pub attempt: Option<usize>,
     /// When the last request was sent.
     pub sent: Option<Milliseconds>,
+    /// About how many tokens of its answer came with earlier requests, which this one continues.
+    pub before: f64,
     /// It races the first leg.
     pub hedge: bool,
     /// Its answer broke off after some of it was shown, and this is to be done once another attempt is sure

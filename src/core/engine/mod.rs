@@ -14,6 +14,7 @@ pub mod recall;
 pub mod settings;
 pub mod settle;
 pub mod shared;
+pub mod spending;
 pub mod stream;
 pub mod tape;
 pub mod trace;
@@ -27,6 +28,7 @@ pub use self::recall::Found;
 use self::settings::{Fallback, MidStream, Order, Settings};
 use self::settle::Answerer;
 pub use self::shared::Shared;
+use self::spending::Spending;
 use self::stream::{Outcome, Stream};
 use self::trace::Trace;
 use super::error::{Error, Kind};
@@ -129,6 +131,9 @@ pub struct Call {
     /// What is on the tape and not yet taken, and whether its end has been put there.
     tape: Vec<u8>,
     tape_ended: bool,
+    /// The number by which budgets know it.
+    number: u64,
+    spending: Spending,
 }
 
 impl Call {
@@ -145,7 +150,7 @@ impl Call {
         shared: &mut Shared,
         now: Now,
     ) -> Result<Call, Box<Error>> {
-        let (quiet_usage, expected_choices, estimated_prompt);
+        let (quiet_usage, expected_choices, estimated_prompt, spending);
         {
             let Some(members) = Members::read(&request) else {
                 return Err(Error::option("request", "an object"));
@@ -165,6 +170,7 @@ impl Call {
             let n = members.get("n").and_then(json::as_number);
             expected_choices = n.map_or(1, |n| n as usize);
             estimated_prompt = body::estimated_tokens(&members);
+            spending = Spending::new(&members);
         }
         if !streamed {
             // A whole answer has no first token: only the total bounds it.
@@ -185,6 +191,7 @@ impl Call {
             trace.recalled(&settings.cache_note);
         }
         let settings = Rc::new(settings);
+        let number = shared.ticket();
         let first = Leg {
             candidate: 0,
             settings: settings.clone(),
@@ -200,11 +207,12 @@ impl Call {
             watchdog: Watchdog::new(settings.timeouts, now.monotonic),
             retries: 0,
             waking_since: None,
-            ticket: shared.ticket(),
+            ticket: number,
             lane: None,
             probe: false,
             attempt: None,
             sent: None,
+            before: 0.0,
             hedge: false,
             broken: None,
         };
@@ -236,6 +244,8 @@ impl Call {
             recalls,
             tape: Vec::new(),
             tape_ended: false,
+            number,
+            spending,
         })
     }
 
@@ -277,7 +287,7 @@ impl Call {
                     return Step::Send(Box::new(request));
                 }
                 // Who waits in a queue may be called before its time; after a failure it is waited out.
-                Phase::Wait(until) if now.monotonic < *until && own.lane.is_none() => {
+                Phase::Wait(until) if now.monotonic < *until && own.attempt.is_none() => {
                     return Step::Wait(*until);
                 }
                 Phase::Wait(_) => {
@@ -373,6 +383,11 @@ impl Call {
         if let Permission::Refused(until) = ask(&mut shared.breaker(&name).clone()) {
             return self.circuit_open(leg, until, shared, now);
         }
+        if !self.affords(leg, shared, now) {
+            return;
+        }
+        let Some(own) = self.legs.get_mut(leg) else { return };
+        let Some(target) = own.targets.get(own.at) else { return };
         let key = target.lane(own.token.as_ref());
         let applicant = Applicant {
             ticket: own.ticket,
@@ -410,6 +425,8 @@ impl Call {
                 let Some(own) = self.legs.get_mut(leg) else { return };
                 own.probe = permission == Permission::Probe;
                 own.head = Head::default();
+                self.reserve(leg, applicant.deadline + PULSE, shared, now);
+                let Some(own) = self.legs.get_mut(leg) else { return };
                 own.phase = Phase::Out;
                 own.sent = Some(now.monotonic);
                 own.watchdog.sent(now.monotonic);
@@ -756,16 +773,18 @@ impl Call {
         shared: &mut Shared,
         now: Now,
     ) {
+        self.charge(leg, outcome, shared, now);
         let Some(own) = self.legs.get_mut(leg) else { return };
         own.watchdog.waits();
         if let Some(number) = own.attempt.take() {
             self.trace.ended(number, outcome, now.monotonic);
         }
         if let Some(lane) = own.lane.take() {
-            let total = json::member(own.stream.answer.usage(), "total_tokens").and_then(json::as_number);
+            let total = json::number_member(own.stream.answer.usage(), "total_tokens");
             shared.lane(lane, now.monotonic).leave(own.ticket, total);
             shared.wake_next(lane);
         }
+        shared.accounts.budgets.leave(own.ticket);
         let probe = std::mem::take(&mut own.probe);
         if let (Some(_), true, Some(target)) =
             (own.sent.take(), own.settings.breaker, own.targets.get(own.at))
@@ -794,9 +813,10 @@ impl Call {
 
     /// The tokens that an answer took, as told or else about.
     fn tokens(&self, stream: &Stream) -> (f64, f64) {
-        let told = |name| json::member(stream.answer.usage(), name).and_then(json::as_number);
-        let completion =
-            told("completion_tokens").unwrap_or_else(|| settle::estimated_tokens(&stream.answer));
+        let told = |name| json::number_member(stream.answer.usage(), name);
+        let completion = told("completion_tokens")
+            .or(stream.answer.generated_tokens())
+            .unwrap_or_else(|| settle::estimated_tokens(&stream.answer));
         (told("prompt_tokens").unwrap_or(self.estimated_prompt), completion)
     }
 
@@ -963,7 +983,12 @@ impl Call {
         if own.candidate >= self.fallbacks.len() {
             let (model, _) = plan::split_suffix(&self.settings.model);
             if std::mem::take(&mut self.may_ask_router) && url::is_model_id(model) {
+                let known = shared.catalogue.terms(model).to_vec();
                 own.phase = Phase::Catalogue(error);
+                // Who has the catalogue need not ask for it.
+                if !known.is_empty() {
+                    self.router_answered(leg, known, shared, now);
+                }
                 return;
             }
             return self.give_up(leg, error, shared, now);
@@ -1067,7 +1092,7 @@ impl Call {
             .filter(|terms| terms.serve(&needs) && !tried.contains(&terms.provider.as_str()))
             .collect();
         let worth = |terms: &Terms| match self.settings.automatic {
-            Some(Order::Price) => terms.price.unwrap_or(f64::INFINITY),
+            Some(Order::Price) => terms.price().unwrap_or(f64::INFINITY),
             Some(Order::Latency) => terms.latency.unwrap_or(f64::INFINITY),
             _ => -terms.throughput.unwrap_or(0.0),
         };
@@ -1134,6 +1159,10 @@ impl Call {
             if self.answerer.provider.is_empty() {
                 self.answerer = leg.answerer();
             }
+        }
+        // Who used another call's answer, or one that was kept, used nothing.
+        if !self.is_recalled() {
+            self.account(shared, now);
         }
     }
 
@@ -1227,6 +1256,7 @@ impl Call {
             for own in &self.legs {
                 if let Some(lane) = own.lane {
                     shared.lane(lane, now.monotonic).heard_of(own.ticket, now.monotonic + PULSE);
+                    shared.accounts.budgets.heard_of(own.ticket, now.monotonic + 2.0 * PULSE);
                 }
             }
         }
@@ -1299,6 +1329,7 @@ impl Call {
             probe: false,
             attempt: None,
             sent: None,
+            before: 0.0,
             hedge: true,
             broken: None,
         };
@@ -1352,6 +1383,11 @@ impl Call {
         }
         let mut object = ObjectWriter::new(&mut out);
         settle::write_result(&stream.answer, &self.answerer, &mut object);
+        if stream.answer.usage().is_empty() {
+            let (prompt, completion) = self.tokens(stream);
+            trace::write_tokens(object.key("usage"), prompt, completion, true);
+        }
+        self.spending.write(&mut object, false);
         self.trace.write(object.key("trace"));
         object.end();
         json::well_formed(out)
@@ -1386,6 +1422,7 @@ impl Call {
                 object.raw("usage", stream.answer.usage());
             }
         }
+        self.spending.write(&mut object, false);
         self.trace.write(object.key("trace"));
         object.end();
         json::well_formed(out)

@@ -63,6 +63,8 @@ pub struct Settings {
     pub tapes: bool,
     /// Why such a call was made although its answer was looked for, where there is something to tell.
     pub cache_note: String,
+    /// Names and values by which the caller tells its calls apart in the ledger and in budgets.
+    pub tags: Vec<(String, String)>,
 }
 
 /// How long a dedicated endpoint of Hugging Face may take to wake.
@@ -146,6 +148,7 @@ impl Default for Settings {
             shares_answers: false,
             tapes: false,
             cache_note: String::new(),
+            tags: Vec::new(),
         }
     }
 }

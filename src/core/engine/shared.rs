@@ -1,10 +1,12 @@
 //! What the calls of one client share: what is known of each target, and who may send now.
 
 use crate::core::ports::{Milliseconds, Now, Random};
+use crate::core::provider::catalogue::Catalogue;
 use crate::core::provider::mapping;
 use crate::core::resilience::breaker::{Breaker, State};
 use crate::core::resilience::budget::Budget;
 use crate::core::resilience::lane::Lane;
+use crate::core::usage::accounts::Accounts;
 use crate::core::wire::json::{self, ObjectWriter, Reader};
 
 /// How many endpoints' routes are remembered.
@@ -23,6 +25,10 @@ pub struct Shared {
     pub budget: Budget,
     /// Chance.
     pub random: Random,
+    /// Who serves which model on what terms, as far as it was asked for.
+    pub catalogue: Catalogue,
+    /// What was used, and may be.
+    pub accounts: Accounts,
     /// Callers may be cut off without a word, as in Cloudflare's workers. There a call in flight is looked
     /// at every few seconds, and one that is not heard of gives its place up.
     pub mortal: bool,
@@ -62,6 +68,11 @@ impl Shared {
     pub fn wake_next(&mut self, key: u64) {
         let lane = self.lanes.iter().find(|(known, _)| *known == key);
         self.woken.extend(lane.and_then(|(_, lane)| lane.next()));
+    }
+
+    /// A budget may have room: the first that waits for it may ask again.
+    pub fn wake_spender(&mut self) {
+        self.woken.extend(self.accounts.budgets.next());
     }
 
     /// The breaker of a target.
@@ -128,14 +139,14 @@ impl Shared {
 
     /// Takes up what a snapshot of this version has kept; `None` when it is none.
     pub fn restore(&mut self, snapshot: &[u8], now: Now) -> Option<()> {
-        (json::member(snapshot, "version").and_then(json::as_number) == Some(VERSION as f64)).then_some(())?;
+        (json::number_member(snapshot, "version") == Some(VERSION as f64)).then_some(())?;
         let mut json = Reader::new(json::member(snapshot, "breakers")?);
         let mut breakers = Vec::new();
         json.array().ok()?;
         while json.element().ok()? {
             let entry = json.skip().ok()?;
             let target = json::member(entry, "target").and_then(json::as_text)?.to_text();
-            let number = |name| json::member(entry, name).and_then(json::as_number);
+            let number = |name| json::number_member(entry, name);
             let left = number("until")? - now.unix;
             breakers.push((target, Breaker::restored(left, number("cooldown")?, now.monotonic)));
         }

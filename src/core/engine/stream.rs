@@ -116,6 +116,14 @@ impl Answer {
         }
     }
 
+    /// The tokens of the answer, where TGI's own protocol tells them.
+    pub fn generated_tokens(&self) -> Option<f64> {
+        match self {
+            Answer::Chat(_) => None,
+            Answer::Generation(generation) => generation.generated_tokens(),
+        }
+    }
+
     /// Whether the consumer has been shown anything of it.
     pub fn has_output(&self) -> bool {
         match self {

@@ -4,6 +4,7 @@ use super::plan::Target;
 use super::recall::Recalled;
 use crate::core::ports::{Milliseconds, Now};
 use crate::core::provider::url;
+use crate::core::usage::money;
 use crate::core::wire::json::ObjectWriter;
 
 /// One request to one target. Times are milliseconds since the call began.
@@ -25,6 +26,8 @@ struct Attempt {
     hedge: bool,
     /// Tokens in and out that an attempt took whose answer was not used, about.
     wasted: Option<(f64, f64)>,
+    /// What it cost, in pico-dollars.
+    usd: Option<u64>,
 }
 
 /// The attempts of a call, in order.
@@ -120,6 +123,23 @@ impl Trace {
         }
     }
 
+    /// What an attempt cost.
+    pub fn cost(&mut self, number: usize, usd: Option<u64>) {
+        if let Some(attempt) = self.at(number) {
+            attempt.usd = usd;
+        }
+    }
+
+    /// How the call stands, or ended.
+    pub fn state(&self) -> &'static str {
+        self.state
+    }
+
+    /// When the call began.
+    pub fn started(&self) -> Now {
+        self.started
+    }
+
     /// The call is over.
     pub fn settled(&mut self, state: &'static str) {
         self.state = state;
@@ -127,7 +147,7 @@ impl Trace {
 
     /// `{ "startedAt", "state", "attempts": [{ "provider", "model", "url", "status"?, "queued", "sent"?,
     /// "headers"?, "firstToken"?, "lastToken"?, "ended"?, "outcome", "verdict"?, "delay"?, "hedge"?,
-    /// "wasted"?: { "prompt_tokens", "completion_tokens" } }], "cache"? }`; `startedAt` is in milliseconds since 1970.
+    /// "wasted"?: { "prompt_tokens", "completion_tokens" }, "usd"? }], "cache"? }`; `startedAt` is in milliseconds since 1970.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut trace = ObjectWriter::new(out);
         trace.integer("startedAt", whole(self.started.unix)).text("state", self.state.as_bytes());
@@ -183,6 +203,7 @@ impl Attempt {
         if let Some((prompt, completion)) = self.wasted {
             write_tokens(attempt.key("wasted"), prompt, completion, false);
         }
+        money::write(&mut attempt, "usd", self.usd);
         attempt.end();
     }
 }

@@ -39,7 +39,7 @@ pub fn read(body: &[u8]) -> Option<Vec<Offer>> {
         json.array().ok()?;
         while json.element().ok()? {
             let entry = json.skip().ok()?;
-            offers.push(offer(text(entry, "provider"), entry));
+            offers.push(offer(json::text_member(entry, "provider"), entry));
         }
     }
     Some(offers)
@@ -48,14 +48,10 @@ pub fn read(body: &[u8]) -> Option<Vec<Offer>> {
 fn offer(provider: String, entry: &[u8]) -> Offer {
     Offer {
         provider,
-        provider_id: text(entry, "providerId"),
-        status: text(entry, "status"),
-        task: text(entry, "task"),
+        provider_id: json::text_member(entry, "providerId"),
+        status: json::text_member(entry, "status"),
+        task: json::text_member(entry, "task"),
     }
-}
-
-fn text(object: &[u8], name: &str) -> String {
-    json::member(object, name).and_then(json::as_text).map(|text| text.to_text()).unwrap_or_default()
 }
 
 /// Answers of the Hub, by model and credential (what a token may see is its own), until they expire.

@@ -224,6 +224,11 @@ impl Generation {
         &self.completion.usage
     }
 
+    /// The tokens of the answer, as TGI's own protocol tells them.
+    pub fn generated_tokens(&self) -> Option<f64> {
+        json::number_member(&self.details, "generated_tokens")
+    }
+
     /// `{ "generated_text", "details"? }`. A whole TGI answer keeps every member that it came with.
     pub fn write_output(&self, out: &mut Vec<u8>) {
         if !self.whole.is_empty() {

@@ -72,7 +72,7 @@ impl Problem {
             message.push_str(": ");
             message.push_str(&description);
         }
-        let wait = json::member(body, "estimated_time").and_then(json::as_number);
+        let wait = json::number_member(body, "estimated_time");
         Problem {
             message: bounded(message),
             code: first(CODES, scalar),

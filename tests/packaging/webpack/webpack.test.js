@@ -43,7 +43,7 @@ describe("webpack", () => {
     assert.equal(output, answer);
   });
 
-  test("the validator of JSON Schemas in a chunk of its own", async () => {
+  test("the validator of JSON Schemas and the accounts in chunks of their own", async () => {
     const { files, output } = await built("structured-page.js");
     // Its licence tells which it is; others are what other calls load.
     const licensed = files.filter((name) => name.endsWith(".LICENSE.txt")).map((name) => name.replace(".LICENSE.txt", ""));

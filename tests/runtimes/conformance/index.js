@@ -7,6 +7,7 @@ import { errorChecks } from "./errors.js";
 import { generationChecks } from "./generation.js";
 import { hostileChecks } from "./hostile.js";
 import { lifecycleChecks } from "./lifecycle.js";
+import { moneyChecks } from "./money.js";
 import { requestChecks } from "./requests.js";
 import { resilienceChecks } from "./resilience.js";
 import { structuredChecks } from "./structured.js";
@@ -25,6 +26,7 @@ export const checks = [
   ...errorChecks,
   ...timeoutChecks,
   ...resilienceChecks,
+  ...moneyChecks,
   ...hostileChecks,
   ...concurrencyChecks,
 ];

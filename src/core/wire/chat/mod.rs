@@ -241,6 +241,8 @@ impl Answer {
 
     /// The answer broke off, and what comes next continues it.
     pub fn resume(&mut self) {
+        // What it told of its tokens was for the part that came.
+        self.usage.clear();
         self.choices.iter_mut().for_each(Choice::resume);
     }
 

@@ -63,7 +63,7 @@ impl Choice {
         if !call.starts_with(b"{") {
             return Ok(());
         }
-        let index = json::member(call, "index").and_then(json::as_number).map(|index| index as u64);
+        let index = json::number_member(call, "index").map(|index| index as u64);
         self.add_call(index.or(place), text(call, "id"), json::member(call, "function"), batch)
     }
 

@@ -14,7 +14,7 @@ mod reader;
 mod text;
 mod writer;
 
-pub use self::number::decimal;
+pub use self::number::{decimal, fixed, write_fixed};
 pub use self::partial::{Partial, Patch};
 pub use self::reader::{Invalid, Kind, MAX_DEPTH, Reader};
 pub use self::text::{Surrogate, Text, append_utf8, well_formed};
@@ -28,6 +28,7 @@ pub fn is_valid(bytes: &[u8]) -> bool {
 
 /// The value of the member `name` of the object `bytes`, as text. `None` when it is not there, is
 /// `null`, or `bytes` is not an object.
+#[inline(never)]
 pub fn member<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut json = Reader::new(bytes);
     json.object().ok()?;
@@ -57,4 +58,35 @@ pub fn as_number(value: &[u8]) -> Option<f64> {
     let mut json = Reader::new(value);
     (json.kind() == Ok(Kind::Number)).then_some(())?;
     decimal(json.skip().ok()?)
+}
+
+/// The member `name` of an object as a number, when it is one.
+#[inline(never)]
+pub fn number_member(object: &[u8], name: &str) -> Option<f64> {
+    member(object, name).and_then(as_number)
+}
+
+/// The member `name` of an object as text; empty when it is none.
+#[inline(never)]
+pub fn text_member(object: &[u8], name: &str) -> String {
+    member(object, name).and_then(as_text).map(|text| text.to_text()).unwrap_or_default()
+}
+
+/// The values of the array `bytes`; none when it is something else.
+#[inline(never)]
+pub fn elements(bytes: &[u8]) -> Vec<&[u8]> {
+    let mut json = Reader::new(bytes);
+    let mut values = Vec::new();
+    if json.array().is_ok() {
+        while let (Ok(true), Ok(value)) = (json.element(), json.skip()) {
+            values.push(value);
+        }
+    }
+    values
+}
+
+/// The member `name` of an object in units of 10^-12, when it is a number that is not negative.
+#[inline(never)]
+pub fn fixed_member(object: &[u8], name: &str) -> Option<u64> {
+    member(object, name).and_then(fixed)
 }
