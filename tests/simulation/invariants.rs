@@ -7,6 +7,7 @@ use hf_inference_wasm::core::engine::attempt::{Head, HttpRequest};
 use hf_inference_wasm::core::engine::plan::Task;
 use hf_inference_wasm::core::engine::settings::{MidStream, WAKE};
 use hf_inference_wasm::core::engine::{Progress, Shared, Step};
+use hf_inference_wasm::core::error::Kind;
 use hf_inference_wasm::core::resilience::breaker::State;
 use hf_inference_wasm::core::resilience::lane::{Admission, Applicant, Limits};
 use hf_inference_wasm::core::wire::batch::Want;
@@ -481,7 +482,6 @@ pub fn answered(world: &mut World, c: usize, connection: usize, head: &Head) {
         return;
     }
     let (place, key) = (own.place, own.lane);
-    let connections = &world.connections;
     let lane = world.clients[client].lanes.entry(key).or_default();
     if (200..300).contains(&head.status) {
         lane.window = lane.window.map(|window| window + 1.0 / window).filter(|window| *window < 256.0);
@@ -490,9 +490,15 @@ pub fn answered(world: &mut World, c: usize, connection: usize, head: &Head) {
     if head.status != 200 && head.quota.remaining == Some(0.0) {
         lane.learned = None;
     }
+    if Kind::from_status(head.status).is_some() {
+        refused(world, c, connection);
+    }
+    let own = &world.connections[connection];
     if !own.truth.quota_told || own.truth.status != 200 {
         return;
     }
+    let connections = &world.connections;
+    let lane = world.clients[client].lanes.entry(key).or_default();
     let Some(quota) = &world.services[place].mood.quota else { return };
     let (Some(remaining), Some(_)) = (head.quota.remaining, head.quota.limit) else { return };
     let start = (own.opened / quota.window).floor() * quota.window;
@@ -511,16 +517,11 @@ pub fn answered(world: &mut World, c: usize, connection: usize, head: &Head) {
     }
 }
 
-/// A refusal has been read, and is about to be told.
-pub fn refused(world: &mut World, c: usize, leg: usize, connection: usize) {
+/// The head of a refusal is about to be told: what it asks for holds from here.
+fn refused(world: &mut World, c: usize, connection: usize) {
     let now = world.now;
-    let unix = now + world.unix_offset;
     let own = &world.connections[connection];
-    if !own.is_attempt || world.sims[c].call.is_settled() {
-        return;
-    }
-    let truth = own.truth.clone();
-    let (url, key, has_breaker) = (own.url.clone(), own.lane, own.breaker);
+    let (truth, key) = (own.truth.clone(), own.lane);
     world.count(match truth.status {
         429 => "429",
         500..600 => "5xx",
@@ -529,20 +530,15 @@ pub fn refused(world: &mut World, c: usize, leg: usize, connection: usize) {
     if truth.woke {
         world.count("endpoint asleep");
     }
-    let until = truth.hint.map(|hint| if truth.hint_is_date { now + hint - unix } else { now + hint });
-    if let Some(until) = until {
-        world.sims[c].facts.hints.insert(leg, (url.clone(), key, until));
-    }
-    let client = world.sims[c].plan.client;
-    let settings = &world.sims[c].plan.settings;
-    let wake = settings.wake_timeout.unwrap_or(WAKE);
+    let wake = world.sims[c].plan.settings.wake_timeout.unwrap_or(WAKE);
     if matches!(truth.status, 502 | 503) && wake > 0.0 {
+        let leg = world.connections[connection].leg;
         *world.sims[c].facts.wakes.entry(leg).or_default() += 1;
     }
     if truth.status == 429 {
         let connections = &world.connections;
         let sims = &world.sims;
-        let own = &mut world.clients[client];
+        let own = &mut world.clients[sims[c].plan.client];
         let lane = own.lanes.entry(key).or_default();
         let gate = own.shared.lane(key, now).gate();
         if now >= gate {
@@ -554,7 +550,39 @@ pub fn refused(world: &mut World, c: usize, leg: usize, connection: usize) {
             let width = lane.window.unwrap_or(f64::INFINITY).min(in_flight.count() as f64);
             lane.window = Some((width / 2.0).floor().max(1.0));
         }
-        lane.gate = lane.gate.max(until.unwrap_or(now + 500.0));
+        if truth.hint.is_none() || truth.hint_in_body {
+            lane.gate = lane.gate.max(now + 500.0);
+        }
+    }
+    if !truth.hint_in_body {
+        hinted(world, c, connection);
+    }
+}
+
+/// The service's wish is known.
+fn hinted(world: &mut World, c: usize, connection: usize) {
+    let own = &world.connections[connection];
+    let (leg, url, key, heard) = (own.leg, own.url.clone(), own.lane, own.heard);
+    let (status, is_date) = (own.truth.status, own.truth.hint_is_date);
+    let Some(hint) = own.truth.hint else { return };
+    let until = if is_date { hint - world.unix_offset } else { heard + hint };
+    world.sims[c].facts.hints.insert(leg, (url, key, until));
+    if status == 429 {
+        let lane = world.clients[world.sims[c].plan.client].lanes.entry(key).or_default();
+        lane.gate = lane.gate.max(until);
+    }
+}
+
+/// The words of a refusal have been read, and are about to be told.
+pub fn refusal_read(world: &mut World, c: usize, connection: usize) {
+    let own = &world.connections[connection];
+    if !own.is_attempt || world.sims[c].call.is_settled() {
+        return;
+    }
+    let client = world.sims[c].plan.client;
+    let (truth, has_breaker) = (own.truth.clone(), own.breaker);
+    if truth.hint_in_body {
+        hinted(world, c, connection);
     }
     if has_breaker && matches!(truth.status, 500 | 504) {
         let model =

@@ -96,6 +96,7 @@ pub fn found(world: &mut World, c: usize, leg: usize) {
         lane: 0,
         breaker: false,
         opened: now,
+        heard: now,
         closed: None,
         answer: Answer::Head {
             at: now,

@@ -155,6 +155,7 @@ pub struct Truth {
     /// How long the service asked to wait; a date counts in whole seconds.
     pub hint: Option<f64>,
     pub hint_is_date: bool,
+    pub hint_in_body: bool,
     /// For a learned quota: what was told with the head.
     pub quota_told: bool,
     pub status: u16,
@@ -336,6 +337,7 @@ impl Service {
                 headers.push(("x-ratelimit-reset-requests", format!("{}ms", wait.ceil())));
             }
             Hint::EstimatedTime => {
+                truth.hint_in_body = true;
                 text = format!(r#"{{"error":"loading","estimated_time":{}}}"#, wait / 1_000.0);
             }
         }

@@ -88,6 +88,8 @@ pub struct Connection {
     pub lane: u64,
     pub breaker: bool,
     pub opened: f64,
+    /// When the head of its answer came.
+    pub heard: f64,
     pub closed: Option<f64>,
     pub answer: Answer,
     pub truth: Truth,
@@ -770,6 +772,7 @@ impl World {
             lane: fingerprint(host) ^ credential,
             breaker: plan.settings.breaker,
             opened: now,
+            heard: now,
             closed: None,
             answer,
             truth,
@@ -839,7 +842,7 @@ impl World {
                         return self.await_body(c, leg, connection, Waiting::Whole(connection, limit, bytes));
                     }
                 }
-                invariants::refused(self, c, leg, connection);
+                invariants::refusal_read(self, c, connection);
                 self.with(c, |call, shared, now| call.on_body(leg, &bytes, shared, now));
             }
             Waiting::Read(connection) => {
@@ -890,6 +893,7 @@ impl World {
                 return false;
             }
         };
+        self.connections[connection].heard = self.now;
         invariants::answered(self, c, connection, &head);
         note!(self, "call {c} leg {leg}: {head:?}");
         let reading = self.with(c, |call, shared, now| call.on_head(leg, head, shared, now));

@@ -8,7 +8,7 @@ use super::plan::Target;
 use super::settings::{MidStream, Settings};
 use super::stream::Stream;
 use crate::core::error::Error;
-use crate::core::ports::Milliseconds;
+use crate::core::ports::{Milliseconds, Now};
 use crate::core::provider::mapping::Offer;
 use crate::core::resilience::watchdog::Watchdog;
 use crate::core::secret::Secret;
@@ -77,6 +77,8 @@ pub struct Leg {
     pub unknown_route: Option<Box<Error>>,
     /// The head of the answer that is being read.
     pub head: Head,
+    /// When it came: from here a service's wish counts.
+    pub heard: Milliseconds,
     /// Reads the body.
     pub stream: Stream,
     /// What came before the leg took the lead.
@@ -110,6 +112,11 @@ impl Leg {
     /// The route that is tried.
     pub fn target(&self) -> Option<&Target> {
         self.targets.get(self.at)
+    }
+
+    /// When the head came whose body is read, on the wall clock as it is set now.
+    pub fn then(&self, now: Now) -> Now {
+        Now { monotonic: self.heard, unix: now.unix - (now.monotonic - self.heard) }
     }
 
     /// Whether it may still bring an answer.

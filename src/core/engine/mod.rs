@@ -202,6 +202,7 @@ impl Call {
             at: 0,
             unknown_route: None,
             head: Head::default(),
+            heard: now.monotonic,
             stream,
             batch: Batch::default(),
             watchdog: Watchdog::new(settings.timeouts, now.monotonic),
@@ -497,6 +498,7 @@ impl Call {
     /// The head of the answer to the request of the last [`Step::Send`] is here.
     pub fn on_head(&mut self, leg: usize, head: Head, shared: &mut Shared, now: Now) -> Reading {
         let Some(own) = self.legs.get_mut(leg).filter(|_| !self.settled) else { return Reading::Discard };
+        own.heard = now.monotonic;
         match &own.phase {
             Phase::Lookup(_) | Phase::Catalogue(_) => {
                 // Who failed is still to be known when the router has told who else there is.
@@ -516,7 +518,14 @@ impl Call {
                     self.trace.headers(number, head.status, &head.provider, now.monotonic);
                 }
                 if refused {
+                    // Who asks meanwhile is not to wait for the words of the refusal.
+                    let error = attempt::refusal(&head, b"", now);
                     own.head = head;
+                    self.rearm |= own.watchdog.progressed(now.monotonic, false, true);
+                    if let (Kind::RateLimit, Some(lane)) = (error.kind, own.lane) {
+                        let until = error.retry_at.map(|at| now.monotonic + at - now.unix);
+                        shared.lane(lane, now.monotonic).refused(until, now.monotonic);
+                    }
                     return Reading::Whole(attempt::MAX_ERROR_BYTES);
                 }
                 if head.content_type.starts_with("text/html") {
@@ -566,7 +575,7 @@ impl Call {
                     }
                     None if unknown => own.offers = Some(Vec::new()),
                     None => {
-                        let mut error = attempt::refusal(&own.head, body, now);
+                        let mut error = attempt::refusal(&own.head, body, own.then(now));
                         error.reason = "mapping";
                         return self.attempt_failed(leg, error, shared, now);
                     }
@@ -579,7 +588,7 @@ impl Call {
                 self.router_answered(leg, terms.unwrap_or_default(), shared, now);
             }
             Phase::Out => {
-                let error = attempt::refusal(&own.head, body, now);
+                let error = attempt::refusal(&own.head, body, own.then(now));
                 // Only an endpoint whose protocol is not known has several routes.
                 if matches!(own.head.status, 404 | 405) && own.at + 1 < own.targets.len() {
                     own.unknown_route.get_or_insert(error);
@@ -832,7 +841,13 @@ impl Call {
             && let Some(lane) = own.lane
         {
             let until = error.retry_at.map(|at| now.monotonic + at - now.unix);
-            shared.lane(lane, now.monotonic).refused(until, now.monotonic);
+            let lane = shared.lane(lane, now.monotonic);
+            match (error.reason, until) {
+                // The head has closed the gate; its words may want it closed for longer.
+                ("refused", Some(until)) => lane.close(until),
+                ("refused", None) => {}
+                _ => lane.refused(until, now.monotonic),
+            }
         }
         let deadline = own.watchdog.deadline();
         let mid_stream = self.leader == Some(leg);
@@ -1237,6 +1252,13 @@ impl Call {
             };
             match own.watchdog.check(now.monotonic) {
                 Look::Again(at) => next = next.min(at),
+                // A refusal whose words do not end is what its head says.
+                Look::TrailerMissing if matches!(own.phase, Phase::Out) => {
+                    let error = attempt::refusal(&own.head, b"", own.then(now));
+                    self.dropped.push(leg);
+                    self.attempt_failed(leg, error, shared, now);
+                    next = now.monotonic;
+                }
                 Look::TrailerMissing => {
                     self.advance(leg, Outcome::Complete, shared, now);
                     self.dropped.push(leg);
@@ -1319,6 +1341,7 @@ impl Call {
             at: last.at,
             unknown_route: None,
             head: Head::default(),
+            heard: now.monotonic,
             stream,
             batch: Batch::default(),
             watchdog: last.watchdog.clone(),

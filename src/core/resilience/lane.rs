@@ -191,7 +191,12 @@ impl Lane {
             self.refusals = (self.refusals + 1).min(16);
         }
         let own = (CLOSED.0 * f64::from(1 << (self.refusals - 1).max(0))).min(CLOSED.1);
-        self.gate = self.gate.max(until.unwrap_or(now + own));
+        self.close(until.unwrap_or(now + own));
+    }
+
+    /// The gate is closed until then at least.
+    pub fn close(&mut self, until: Milliseconds) {
+        self.gate = self.gate.max(until);
     }
 
     /// The call of a request in flight has been heard of, and will be over by `deadline`.

@@ -13,7 +13,8 @@ use crate::core::ports::Milliseconds;
 /// How late the timer may be before the clock is taken to have jumped.
 const JUMP: Milliseconds = 5_000.0;
 
-/// How long after the service has said why it ended its trailing words (usage, `[DONE]`) are awaited.
+/// How long after the service has said why it ended its trailing words (usage, `[DONE]`) are awaited, and after
+/// the status of a refusal its body.
 const TRAILER: Milliseconds = 5_000.0;
 
 /// The limits of a call, in milliseconds. Infinity switches one off.
@@ -55,7 +56,7 @@ pub enum Look {
     Again(Milliseconds),
     /// A limit was passed.
     Expired(Phase),
-    /// The answer had said that it is complete; only its trailing words never came.
+    /// The answer had said how it ends; only its trailing words never came.
     TrailerMissing,
 }
 

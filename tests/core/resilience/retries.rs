@@ -1,6 +1,6 @@
 //! Which failures are tried again, how often, and when: never earlier than the service asks.
 
-use hf_inference_wasm::core::engine::attempt::Head;
+use hf_inference_wasm::core::engine::attempt::{Head, Reading};
 use hf_inference_wasm::core::engine::plan::Task;
 use hf_inference_wasm::core::engine::settings::Settings;
 use hf_inference_wasm::core::wire::batch::{Mark, Want};
@@ -533,4 +533,51 @@ fn no_course_of_failures_sends_more_than_the_limit() {
         let outcomes = stage.runs[0].attempts("outcome");
         assert!(outcomes.iter().all(|outcome| outcome != "open"), "{outcomes:?}");
     }
+}
+
+/// The head of a refusal, whose words are still to come.
+fn half_refuse(stage: &mut Stage, run: usize, head: Head) {
+    let reading = stage.with_call(run, |call, shared, now| call.on_head(0, head, shared, now));
+    assert!(matches!(reading, Reading::Whole(_)), "{reading:?}");
+}
+
+#[test]
+fn a_refusal_whose_words_do_not_end_is_what_its_head_says() {
+    for streamed in [true, false] {
+        let mut stage = Stage::with(|settings| settings.retry.limit = 0);
+        if !streamed {
+            stage.runs.clear();
+            let mut settings = Settings::default();
+            settings.retry.limit = 0;
+            stage.whole(chat(), settings);
+        }
+        half_refuse(&mut stage, 0, head(503));
+        stage.until(4_999.0);
+        assert_eq!(stage.runs[0].settled_at, None);
+        stage.until(5_000.0);
+        assert_eq!(stage.runs[0].word(), "failed: Server refused");
+        assert_eq!(stage.runs[0].error()["status"], 503);
+        assert_eq!(stage.runs[0].settled_at, Some(5_000.0));
+        assert_eq!(stage.runs[0].dropped, [0], "its connection is closed");
+    }
+}
+
+#[test]
+fn it_is_tried_again_as_if_its_words_had_ended() {
+    let mut stage = Stage::with(|_| ());
+    half_refuse(&mut stage, 0, Head { retry_after: "7".to_owned(), ..head(429) });
+    stage.until_sent(0, 2);
+    assert!((7_000.0..7_100.0).contains(&stage.runs[0].times()[1]), "{:?}", stage.runs[0].times());
+    stage.complete(0, "fine");
+    assert_eq!(stage.runs[0].attempts("outcome"), ["refused", "complete"]);
+}
+
+#[test]
+fn the_gate_closes_with_the_head_of_a_429() {
+    let mut stage = Stage::with(|_| ());
+    half_refuse(&mut stage, 0, Head { retry_after: "3".to_owned(), ..head(429) });
+    let second = stage.chat(|_| ());
+    assert_eq!(stage.runs[second].sent.len(), 0, "it would be refused as well");
+    stage.until_sent(second, 1);
+    assert!(stage.runs[second].times()[0] >= 3_000.0, "{:?}", stage.runs[second].times());
 }

@@ -181,11 +181,34 @@ impl Stage {
     ) -> usize {
         let mut settings = Settings { notices: true, ..Settings::default() };
         change(&mut settings);
+        let number = self.enter(task, true, request, token, settings);
+        self.runs[number].call.want(want);
+        self.look(number);
+        self.follow_up(number);
+        number
+    }
+
+    /// Begins a chat whose answer comes whole.
+    pub fn whole(&mut self, request: Value, settings: Settings) -> usize {
+        let number = self.enter(Task::Chat, false, request, Some(TOKEN), settings);
+        self.look(number);
+        self.follow_up(number);
+        number
+    }
+
+    fn enter(
+        &mut self,
+        task: Task,
+        streamed: bool,
+        request: Value,
+        token: Option<&str>,
+        settings: Settings,
+    ) -> usize {
         let (request, now) = (request.to_string().into_bytes(), self.now());
         let secret = token.and_then(Secret::new);
-        let call = Call::new(task, true, settings, request, secret, token.is_none(), &mut self.shared, now);
-        let mut call = call.expect("a good request");
-        call.want(want);
+        let asks = token.is_none();
+        let call = Call::new(task, streamed, settings, request, secret, asks, &mut self.shared, now);
+        let call = call.expect("a good request");
         self.runs.push(Run {
             call,
             legs: Vec::new(),
@@ -196,10 +219,7 @@ impl Stage {
             settled_at: None,
             next: f64::INFINITY,
         });
-        let number = self.runs.len() - 1;
-        self.look(number);
-        self.follow_up(number);
-        number
+        self.runs.len() - 1
     }
 
     /// Does something with a call and sees to what follows.
