@@ -46,18 +46,29 @@ pkg-js/node_modules/.bin/wasm-opt -Oz --one-caller-inline-max-function-size=20 -
   "$glue/hf_inference_wasm_bg.wasm" -o "$glue/optimised.wasm" >"$glue/names.json"
 
 say "TypeScript → $dist"
-rm -rf "$dist"
-pkg-js/node_modules/.bin/tsc -p pkg-js --outDir "$dist"
-# Files of types alone leave empty scripts behind.
-rm "$dist"/types/*.js "$dist"/types/*.js.map
+scripts=$target/scripts
+rm -rf "$dist" "$scripts"
+pkg-js/node_modules/.bin/tsc -p pkg-js --outDir "$scripts"
+node scripts/shorten-names.js "$glue/names.json" "$glue/hf_inference_wasm.js" "$scripts/hf_inference_wasm.js"
+# One file for what every user loads, and one for each part that only some do: twelve files take Node three times
+# as long, and a page without a bundler as many turns as they are deep.
+out=$(realpath -m "$dist")
+esbuild=$PWD/pkg-js/node_modules/.bin/esbuild
+(
+  cd "$scripts"
+  "$esbuild" entries/*.js cache.js opentelemetry.js testing.js --outdir="$out" --outbase=. --chunk-names='[name]-[hash]' \
+    --bundle --splitting --format=esm --platform=neutral --target=es2022 --sourcemap --log-level=warning \
+    --external:'node:*' --external:'*.wasm' --external:'*.wasm?module' --external:'*/json-schema.js' --external:'*/module-base64.js'
+  find . -name '*.d.ts' -exec cp --parents {} "$out/" \;
+)
+# The glue has no source but itself.
+sed -i 's#"[^"]*/hf_inference_wasm\.js"#"hf_inference_wasm.js"#' "$dist"/*.map
 # The validator of JSON Schemas goes into the file that uses it, so that the package has no dependencies.
 # Without `self` it takes no page's address for the base of references: that of a worker made of a blob is none.
-rm "$dist/json-schema.js.map"
-NODE_PATH=$PWD/pkg-js/node_modules pkg-js/node_modules/.bin/esbuild "$dist/json-schema.js" --outfile="$dist/json-schema.js" --allow-overwrite \
+NODE_PATH=$PWD/pkg-js/node_modules "$esbuild" "$scripts/json-schema.js" --outfile="$dist/json-schema.js" \
   --bundle --minify --format=esm --target=es2022 --define:self=undefined --log-level=warning \
   --banner:js="/*! Contains @cfworker/json-schema, MIT licence, Copyright (c) 2020 Jeremy Danyow: see json-schema.LICENSE.txt */"
 cp pkg-js/json-schema.LICENSE.txt "$dist/"
-node scripts/shorten-names.js "$glue/names.json" "$glue/hf_inference_wasm.js" "$dist/hf_inference_wasm.js"
 cp "$glue/optimised.wasm" "$dist/hf_inference_wasm_bg.wasm"
 node --input-type=module -e '
   import { readFileSync, writeFileSync } from "node:fs";

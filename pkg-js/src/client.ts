@@ -2,7 +2,8 @@
 
 import { fromFacts, InputError } from "./errors.js";
 import { Exchange, nothing, type Hooks } from "./exchange.js";
-import { afterThrow, generation, glue, init, isLoaded } from "./instance.js";
+import * as glue from "./hf_inference_wasm.js";
+import { afterThrow, generation, init, isLoaded } from "./instance.js";
 import { accessTokens, alone, listener, merge, signals, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
 import type { Recalls } from "./recall.js";
 import { prepareSchema } from "./schema.js";

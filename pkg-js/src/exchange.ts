@@ -7,7 +7,8 @@
  */
 
 import { fromFacts, InternalError, type PartialAnswer, type Trace } from "./errors.js";
-import { afterThrow, generation, glue, onReplacement, writeInput } from "./instance.js";
+import * as glue from "./hf_inference_wasm.js";
+import { afterThrow, generation, onReplacement, writeInput } from "./instance.js";
 
 /** What the core is to put into the batches. The numbers are the core's. */
 export const WANT = { text: 1, events: 2, chunks: 3, object: 4 } as const;

@@ -168,6 +168,3 @@ export function readMarks(): Uint32Array {
   const at = words![outputAt + 2]! / 4;
   return count === 0 ? NONE : words!.subarray(at, at + count);
 }
-
-/** @internal */
-export * as glue from "./hf_inference_wasm.js";

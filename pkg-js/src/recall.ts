@@ -11,7 +11,7 @@
 // in two.
 import type { InputError, Trace } from "./errors.js";
 import type { ChunkReader, Exchange, Hooks, Source } from "./exchange.js";
-import type { glue } from "./instance.js";
+import type * as glue from "./hf_inference_wasm.js";
 import type { CacheOptions, CacheStore, CallOptions } from "./options.js";
 
 /** Of the form of what is kept; changes with it. */

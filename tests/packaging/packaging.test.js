@@ -13,11 +13,18 @@ import { createConsumer, installedPackage, packageName, repository, tarball } fr
 
 const run = promisify(execFile);
 
-/** What TypeScript makes of each source file. */
-const compiled = (name) => [`dist/${name}.d.ts`, `dist/${name}.js`, `dist/${name}.js.map`];
+/** Each has its script, and the others' are in files that these share. */
+const script = (name) => [`dist/${name}.js`, `dist/${name}.js.map`];
+const declarations = (name) => `dist/${name}.d.ts`;
+const conditional = ["edge-light", "inline", "node", "web", "workerd"].map((name) => `entries/${name}`);
+const separate = ["cache", "opentelemetry", "testing"];
+const modules = ["accounts", "client", "errors", "exchange", "growing", "index", "instance", "json-schema", "options", "recall", "schema", "stream", "structured", "trace"];
 
-/** Made by the build, not written by hand: there is no source to map to, or most of it is another package's. */
-const generated = ["dist/hf_inference_wasm.js", "dist/json-schema.js", "dist/module-base64.js"];
+/** The name of a file that several scripts load, or that is loaded later, without what tells its content. */
+const shared = (file) => /^dist\/(\w+)-[0-9A-Z]{8}\.js$/.exec(file)?.[1];
+
+/** There is no source to map to, or most of it is another package's. */
+const generated = ["dist/json-schema.js", "dist/module-base64.js"];
 
 const entries = {
   workerd: "dist/entries/workerd.js",
@@ -33,10 +40,9 @@ const files = [
   "package.json",
   "dist/hf_inference_wasm_bg.wasm",
   ...generated,
-  "dist/json-schema.d.ts",
   "dist/json-schema.LICENSE.txt",
-  ...["accounts", "cache", "client", "errors", "exchange", "growing", "index", "instance", "opentelemetry", "options", "recall", "schema", "stream", "structured", "testing", "trace"].flatMap(compiled),
-  ...["edge-light", "inline", "node", "web", "workerd"].flatMap((name) => compiled(`entries/${name}`)),
+  ...[...conditional, ...separate].flatMap(script),
+  ...[...conditional, ...separate, ...modules].map(declarations),
   // These hold types only: nothing is left of them at run time.
   "dist/types/chat.d.ts",
   "dist/types/generation.d.ts",
@@ -67,7 +73,12 @@ describe("the packed package", () => {
   const javascript = () => packed.filter((file) => file.endsWith(".js"));
 
   test("holds exactly the expected files", () => {
-    assert.deepEqual(packed, files);
+    const named = packed.filter((file) => shared(file.replace(/\.map$/, "")) === undefined);
+    assert.deepEqual(named, files);
+  });
+
+  test("is one file for what every user loads, what that shares with parts which load later, and those parts", () => {
+    assert.deepEqual(packed.map(shared).filter((name) => name !== undefined).sort(), ["accounts", "chunk", "chunk", "recall"]);
   });
 
   test("holds only plain files below package/, readable by all", async () => {

@@ -575,7 +575,7 @@ impl Call {
                     }
                     None if unknown => own.offers = Some(Vec::new()),
                     None => {
-                        let mut error = attempt::refusal(&own.head, body, own.then(now));
+                        let mut error = attempt::refusal(&own.head, body, now);
                         error.reason = "mapping";
                         return self.attempt_failed(leg, error, shared, now);
                     }
@@ -588,7 +588,7 @@ impl Call {
                 self.router_answered(leg, terms.unwrap_or_default(), shared, now);
             }
             Phase::Out => {
-                let error = attempt::refusal(&own.head, body, own.then(now));
+                let error = attempt::refusal(&own.head, body, now);
                 // Only an endpoint whose protocol is not known has several routes.
                 if matches!(own.head.status, 404 | 405) && own.at + 1 < own.targets.len() {
                     own.unknown_route.get_or_insert(error);

@@ -194,7 +194,6 @@ export const hostileChecks = [
         blanks: [{ shape: "blanks" }, readers.chunks, "firstToken", { firstToken: 60 }],
         "a whole answer": [{ shape: "whole" }, whole, "total", { total: 100 }],
         "a whole answer for a stream": [{ shape: "whole" }, readers.events, "firstToken", { firstToken: 60 }],
-        "a refusal": [{ shape: "error" }, whole, "total", { total: 100 }],
       };
       await forEachCase(table, async (_, [options, call, phase, timeout]) => {
         const service = scenario("trickle", options);
@@ -202,6 +201,12 @@ export const hostileChecks = [
         assert.equal(error.phase, phase);
         assert.equal((await service.closed())[0].closedByClient, true);
       });
+      // Its status has said what it is.
+      for (const timeout of [{ total: 100 }, { stall: 60 }]) {
+        const refusing = scenario("trickle", { shape: "error" });
+        await endsIn(tools, "ServerError", whole, { baseUrl: refusing.url, timeout, retry: false });
+        assert.equal((await refusing.closed())[0].closedByClient, true);
+      }
       const hub = scenario("trickle", { shape: "mapping" });
       const error = await endsIn(tools, "TimeoutError", whole, { hubUrl: hub.url, provider: "groq", timeout: { total: 100 } });
       assert.equal(error.phase, "total");

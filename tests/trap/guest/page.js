@@ -1,4 +1,5 @@
 // Runs inside a page.
+import { lastMemory } from "./memory.js";
 import { runChecks } from "./checks.js";
 
 const parameters = new URLSearchParams(location.search);
@@ -10,6 +11,5 @@ addEventListener("unhandledrejection", ({ reason }) => surprises.push(`unhandled
 
 const send = (outcome) => fetch("/report", { method: "POST", body: JSON.stringify(outcome) });
 const library = await import("/node_modules/hf-inference-wasm/dist/entries/web.js");
-const glue = await import("/node_modules/hf-inference-wasm/dist/hf_inference_wasm.js");
-await runChecks({ library, glue, service, questions, name: "chromium", collectGarbage: globalThis.gc, surprises }, send);
+await runChecks({ library, lastMemory, service, questions, name: "chromium", collectGarbage: globalThis.gc, surprises }, send);
 await send({ end: true });

@@ -1,6 +1,5 @@
 // Runs inside workerd: answers with one JSON value per line.
 import * as library from "./dist/entries/workerd.js";
-import * as glue from "./dist/hf_inference_wasm.js";
 import { runChecks } from "./checks.js";
 
 const surprises = [];
@@ -11,7 +10,7 @@ export default {
     const { searchParams } = new URL(request.url);
     const [service, questions] = ["service", "questions"].map((name) => searchParams.get(name));
     const outcomes = [];
-    await runChecks({ library, glue, service, questions, name: "workerd", surprises }, (outcome) => outcomes.push(outcome));
+    await runChecks({ library, service, questions, name: "workerd", surprises }, (outcome) => outcomes.push(outcome));
     return Response.json([...outcomes, { end: true }]);
   },
 };
