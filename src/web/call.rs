@@ -433,6 +433,8 @@ impl Inner {
             Reading::Stream => self.set(leg, |running| running.reader = Some(reader)),
             Reading::Discard => global::forget(reader.cancel()),
             Reading::Whole(limit) => {
+                // The head may have set the limit that counts from here.
+                self.follow_up();
                 if let Some(body) = self.read_whole(leg, &reader, limit).await {
                     let (mut call, mut shared, now) = self.enter();
                     call.on_body(leg, &body, &mut shared, now);

@@ -932,6 +932,19 @@ fn the_time_before_the_freeze_counts_to_its_last_sign_of_life() {
 }
 
 #[test]
+fn nor_does_it_when_a_piece_comes_before_the_timer() {
+    let mut play = Play::limited(100_000.0, 100_000.0, 20_000.0);
+    play.feed(DELTA);
+    play.wait_until(15_000.0);
+    play.feed(DELTA);
+    play.time = 1_000_000.0;
+    assert_eq!(play.feed(DELTA), Progress::More, "it had come while nobody was awake");
+    play.freeze_until(1_000_000.0);
+    play.wait_until(2_000_000.0);
+    assert_eq!((play.settled_at, play.last_word().as_str()), (Some(1_005_000.0), "Timeout total"));
+}
+
+#[test]
 fn a_trailer_that_never_comes_does_not_hold_up_a_finished_answer() {
     let mut play = Play::limited(60_000.0, 120_000.0, 600_000.0);
     play.wait_until(100.0);

@@ -904,6 +904,7 @@ impl World {
             }
             Reading::Whole(limit) => {
                 self.await_body(c, leg, connection, Waiting::Whole(connection, limit, Vec::new()));
+                self.follow_up(c);
                 return true;
             }
         }

@@ -25,8 +25,8 @@ const scripts = {
   /** An answer of which nothing can be shown yet. */
   held: (response) => start(response).write(": here\n\n"),
   midway: (response) => start(response).write(one),
-  /** Try again soon. */
-  refused: (response) => response.writeHead(503, { ...cors, "retry-after-ms": "200" }).end(),
+  /** Try again later than the timer traps. */
+  refused: (response) => response.writeHead(503, { ...cors, "retry-after-ms": "1200" }).end(),
   async "trap-first"(response, time) {
     start(response).write(": here\n\n");
     await time;

@@ -139,7 +139,7 @@ impl Watchdog {
     /// must be set anew.
     #[inline]
     pub fn progressed(&mut self, now: Milliseconds, shown: bool, finished: bool) -> bool {
-        self.seen = now;
+        self.lives(now);
         // Until something is visible, the time since sending counts.
         if shown || finished {
             self.progress = now - self.busy;
@@ -156,14 +156,20 @@ impl Watchdog {
         now >= self.planned
     }
 
-    /// Looks at the stamps. While the consumer is busy only the total runs.
-    pub fn check(&mut self, now: Milliseconds) -> Look {
+    /// A sign of life. What comes first after a jump of the clock may be the timer or a piece.
+    #[inline]
+    fn lives(&mut self, now: Milliseconds) {
         if now - self.planned > JUMP {
             let lost = now - self.seen;
             self.started += lost;
             self.progress += lost;
         }
         self.seen = now;
+    }
+
+    /// Looks at the stamps. While the consumer is busy only the total runs.
+    pub fn check(&mut self, now: Milliseconds) -> Look {
+        self.lives(now);
         let since = self.progress + self.busy;
         let (piece, phase) = match (self.finished, self.shown) {
             _ if !self.out && self.began => (f64::INFINITY, None),
