@@ -92,7 +92,9 @@ impl Tape {
             }
             Some(5) => self.document = Some(data.to_vec()),
             Some(6) => return Outcome::Failed(Error::boxed(Kind::StreamInterrupted, SHARED)),
-            Some(7) => self.usd = money::member(data, "usd"),
+            // One that was cut off would tell less.
+            Some(7) if json::is_valid(data) => self.usd = money::member(data, "usd"),
+            Some(7) => {}
             // It goes on in a way that this consumer cannot be told of.
             _ => return Outcome::Failed(Error::boxed(Kind::StreamInterrupted, "connection_lost")),
         }

@@ -333,7 +333,8 @@ fn only_what_is_complete_and_ended_by_itself_is_kept() {
 #[test]
 fn a_replay_tells_what_it_has_saved() {
     let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":10}}\n\n";
-    let billed = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":10,\"cost\":0.5}}\n\n";
+    let billed =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":10,\"cost\":0.5}}\n\n";
     let ours = r#"{"prices":[{"input":1,"output":2}]}"#;
     let unknown = "{}";
     for (accounts, told, expected) in [
@@ -364,7 +365,8 @@ fn a_replay_tells_what_it_has_saved() {
 #[test]
 fn a_replay_of_tgi_s_own_stream_tells_what_it_has_saved() {
     let body = "data: {\"token\":{\"id\":1,\"text\":\"one\"},\"generated_text\":\"one\",\"details\":{\"finish_reason\":\"eos_token\",\"generated_tokens\":1}}\n\n";
-    let request = || json!({ "inputs": "12345678", "parameters": { "grammar": { "type": "regex", "value": "o" } } });
+    let request =
+        || json!({ "inputs": "12345678", "parameters": { "grammar": { "type": "regex", "value": "o" } } });
     let mut stage = Stage::new();
     stage.shared.accounts.set(br#"{"prices":[{"input":1,"output":2}]}"#).expect("accounts");
     let flight = stage.ask(Task::Generation, request(), Some(TOKEN), Want::Nothing, |settings| {
