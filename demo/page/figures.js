@@ -37,9 +37,11 @@ export const dollars = (usd) => `$${usd === 0 ? "0" : usd.toLocaleString("en", {
 
 /** What the cache did. @param {{ hit: boolean, joined?: boolean, age?: number, savedUsd?: number }} cache */
 function recalled({ hit, joined, age, savedUsd }) {
-  if (!hit) return "asked anew";
-  const from = joined ? "shared" : `kept ${age < 1_000 ? "just now" : `${age < 120_000 ? `${Math.round(age / 1_000)} s` : `${Math.round(age / 60_000)} min`} ago`}`;
-  return savedUsd === undefined ? from : `${from}, saved ${dollars(savedUsd)}`;
+  if (!hit) return "miss";
+  const seconds = Math.round(age / 1_000);
+  const parts = [joined ? "shared" : "hit", joined ? "" : seconds < 120 ? `${seconds} s old` : `${Math.round(seconds / 60)} min old`];
+  if (savedUsd !== undefined) parts.push(`saved ${dollars(savedUsd)}`);
+  return parts.filter((part) => part !== "").join(", ");
 }
 
 /**
@@ -58,7 +60,7 @@ export function showFigures(list, { meter, usage, provider, ending, cost, trace 
     ["Tokens", usage ? `${usage.estimated ? "≈ " : ""}${usage.prompt_tokens ?? "?"} in, ${completion ?? "?"} out` : undefined],
     ["Cost", cost ? `${cost.estimated ? "≈ " : ""}${dollars(cost.usd)}` : replayed ? "nothing" : undefined],
     ["Cache", trace?.cache && recalled(trace.cache)],
-    ["Attempts", trace && trace.state !== "open" ? String(trace.attempts.length) : undefined],
+    ["Attempts", trace && trace.state !== "open" ? String(trace.attempts.filter(({ sent }) => sent !== undefined).length) : undefined],
     ["End", ending && (ENDINGS[ending] ?? ending)],
   ];
   list.replaceChildren(

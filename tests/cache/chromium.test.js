@@ -172,9 +172,11 @@ describe("Chromium", async () => {
         const { effects, cleanUps, atFirst, errors } = await page.evaluate(() => shown.seen);
         assert.deepEqual(atFirst, { effects: 2, cleanUps: 1 }, "this is React's development build");
         assert.deepEqual([effects, cleanUps, errors], [4, 3, ["AbortError", "AbortError", "AbortError"]]);
+        // What is billed is known when the answer has ended, a little after its last word.
+        await page.waitForFunction(() => shown.seen.ended);
+        assert.equal(await page.evaluate(() => shown.total().requests), expected, "billed");
         const seen = await requests(run);
         assert.equal(seen.length, expected);
-        assert.equal(await page.evaluate(() => shown.total().requests), expected, "billed");
       }));
   }
 });

@@ -9,7 +9,7 @@ const request = { model: "m", temperature: 0, messages: [{ role: "user", content
 /** Shows an answer under StrictMode. At its first words React throws the component away and makes it anew. */
 export function mount(service, options) {
   const client = new InferenceClient({ baseUrl: service, retry: false, prices: [{ input: 1, output: 2 }], ...options });
-  const seen = { effects: 0, cleanUps: 0, errors: [], atFirst: undefined };
+  const seen = { effects: 0, cleanUps: 0, errors: [], atFirst: undefined, ended: false };
 
   function Answer() {
     const [text, setText] = useState("");
@@ -25,6 +25,7 @@ export function mount(service, options) {
           seen.atFirst = { effects: seen.effects, cleanUps: seen.cleanUps };
           show("second");
         }
+        seen.ended = true;
       };
       run().catch((error) => seen.errors.push(error.name));
       return () => {

@@ -47,7 +47,7 @@ describe("the demo page", { timeout: 300_000 }, () => {
       assert.match(figures, new RegExp(`Tokens\\s+\\d+ in, ${call.tokensSent} out`));
       assert.match(figures, /End\s+complete/);
       assert.match(figures, /Cost\s+\$0\.0+[1-9]/);
-      assert.match(figures, /Cache\s+asked anew/);
+      assert.match(figures, /Cache\s+miss/);
       assert.match(figures, /Attempts\s+1/);
       assert.match(await d.text("#spent"), /^\$0\.0+[1-9]\d* of \$1 spent$/);
       assert.match(await d.text("#announcer").catch(() => page.$eval("#announcer", (node) => node.textContent ?? "")), /^Answer finished\. /);
@@ -133,7 +133,7 @@ describe("the demo page", { timeout: 300_000 }, () => {
       // Together takes 0.1 and 0.3 for a million.
       const usd = (Number(tokensIn) * 0.1 + Number(tokensOut) * 0.3) / 1e6;
       assert.ok(Math.abs(amount(first.Cost) / usd - 1) < 0.06, `${first.Cost} for ${usd}: two digits are shown`);
-      assert.deepEqual([first.Provider, first.Cache, first.Attempts, first.End], ["together", "asked anew", "1", "complete"]);
+      assert.deepEqual([first.Provider, first.Cache, first.Attempts, first.End], ["together", "miss", "1", "complete"]);
       assert.equal(await d.text("#spent"), `${first.Cost} of $1 spent`);
 
       const again = async (/** @type {number} */ index) => {
@@ -141,7 +141,7 @@ describe("the demo page", { timeout: 300_000 }, () => {
         await d.send("How do the tides work?");
         await d.answered(1);
         const figures = await figuresOf(page, 0);
-        assert.match(figures.Cache, /^kept (just now|\d+ (s|min) ago), saved \$[\d.]+$/, `time ${index}`);
+        assert.match(figures.Cache, /^hit, \d+ (s|min) old, saved \$[\d.]+$/, `time ${index}`);
         assert.equal(amount(figures.Cache.split("saved ")[1]), amount(first.Cost));
         assert.deepEqual([figures.Tokens, figures.Cost, figures.Attempts], [first.Tokens, "nothing", "0"]);
         assert.equal(d.calls().length, 1);
@@ -189,9 +189,10 @@ describe("the demo page", { timeout: 300_000 }, () => {
         await d.send(`Question ${(count += 1)}`);
         await d.answered(count);
       } while (count < 9 && !(await page.$(".problem")));
-      assert.equal(await d.text(".problem-title"), "This page has spent what it may.");
+      assert.equal(await d.text(".problem-title"), "The page's budget does not allow this.");
       assert.ok(count > 1, "the first one fits");
       assert.equal(d.calls().length, count - 1);
+      assert.equal((await figuresOf(page, count - 1)).Attempts, "0");
       assert.match(await d.text("#spent"), /^\$0\.000\d+ of \$0\.0002 spent$/);
       await page.$eval(".problem", (node) => node.scrollIntoView({ block: "end" }));
       await d.screenshot("budget-used-up");
