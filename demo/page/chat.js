@@ -12,12 +12,14 @@ const TIMEOUT = { firstToken: 30_000, stall: 15_000 };
 /**
  * @param {import("hf-inference-wasm").InferenceClient} client
  * @param {ReturnType<typeof import("./catalogue.js").loadCatalogue>} catalogue
+ * @param {import("hf-inference-wasm").CacheStore} store  where answers are kept
  */
-export async function startChat(client, catalogue) {
+export async function startChat(client, catalogue, store) {
   const turns = document.getElementById("chat-turns");
   const welcome = document.getElementById("chat-welcome");
   const system = document.getElementById("chat-system");
   const maxTokens = document.getElementById("chat-max-tokens");
+  const caches = document.getElementById("chat-cache");
   const scrolling = startScrolling("chat");
   const composer = startComposer("chat", { label: "Send", keepText: false, send: ask, stop: () => current?.abort() });
 
@@ -66,7 +68,12 @@ export async function startChat(client, catalogue) {
           max_tokens: maxTokens.valueAsNumber || undefined,
           stream_options: { include_usage: true },
         },
-        { timeout: TIMEOUT },
+        {
+          timeout: TIMEOUT,
+          // The same question has the same answer here, whatever the temperature: the figures say that it is an old one.
+          cache: caches.checked && { store, when: "always" },
+          onUsage: reply.billed,
+        },
       );
       current = stream;
       for await (const event of stream.events) {
@@ -79,7 +86,7 @@ export async function startChat(client, catalogue) {
       if (conversation === messages) messages.push(asked, message);
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") {
-        reply.stop();
+        reply.stop(stream?.trace);
         // The reader has seen the beginning, so the model is told of it too.
         if (conversation === messages && reply.text) messages.push(asked, { role: "assistant", content: reply.text });
       } else {

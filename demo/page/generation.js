@@ -48,14 +48,15 @@ export async function startGeneration(client, catalogue) {
     composer.setBusy(true);
 
     const parameters = { max_new_tokens: maxTokens.valueAsNumber || 120, temperature: temperature.valueAsNumber };
+    const options = { timeout: TIMEOUT, onUsage: reply.billed };
     let stream;
     try {
       stream = offer
-        ? client.textGenerationStream({ model, provider: offer, inputs: prompt, parameters }, { timeout: TIMEOUT })
+        ? client.textGenerationStream({ model, provider: offer, inputs: prompt, parameters }, options)
         : endpoint.textGenerationStream(
             // Only text-generation-inference knows "details"; it counts the tokens for us.
             model === ENDPOINT ? { inputs: prompt, parameters: { ...parameters, details: true } } : { model, inputs: prompt, parameters },
-            { timeout: TIMEOUT },
+            options,
           );
       current = stream;
       for await (const text of stream.textStream) reply.addText(text);
@@ -68,7 +69,7 @@ export async function startGeneration(client, catalogue) {
         ending: { eos_token: "stop", stop_sequence: "stop" }[details?.finish_reason] ?? details?.finish_reason,
       });
     } catch (error) {
-      if (error instanceof DOMException && error.name === "AbortError") reply.stop();
+      if (error instanceof DOMException && error.name === "AbortError") reply.stop(stream?.trace);
       else reply.fail(error);
     } finally {
       if (current === stream) {

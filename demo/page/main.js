@@ -1,3 +1,4 @@
+import { indexedDbStore } from "/hf-inference-wasm/cache.js";
 import { InferenceClient, init } from "/hf-inference-wasm/entries/web.js";
 
 import { loadCatalogue } from "./catalogue.js";
@@ -17,7 +18,7 @@ init().catch(() => {});
 const catalogue = loadCatalogue();
 startTabs();
 keepSettingsOpenWhenWide();
-startChat(client, catalogue);
+startChat(client, catalogue, indexedDbStore({ name: "demo" }));
 startGeneration(client, catalogue);
 
 catalogue.then(

@@ -2,8 +2,9 @@
 
 import { dollars } from "./figures.js";
 
-/** A page that is left open must not cost more than this. */
-export const BUDGET = { usd: 1 };
+/** A page that is left open must not cost more than this; `?budget=0.0002` sets another limit, in USD. */
+const asked = Number(new URLSearchParams(location.search).get("budget"));
+export const BUDGET = { usd: asked > 0 ? asked : 1 };
 
 /** @type {import("hf-inference-wasm").Ledger | undefined} */
 let ledger;
@@ -13,8 +14,11 @@ export function keepBooks(client) {
   ledger = client.ledger;
 }
 
-/** What all answers have cost, of what they may; `undefined` while no price is known. */
-export function spent() {
-  const { requests, unpriced, usd } = ledger?.summary().total ?? { requests: 0, unpriced: 0, usd: 0 };
-  return requests === unpriced ? undefined : `${dollars(usd)} of ${dollars(BUDGET.usd)}`;
+/** Shows what all answers have cost, of what they may; nothing while no price is known. */
+export function showSpent() {
+  const { requests, unpriced, usd } = ledger.summary().total;
+  const line = document.getElementById("spent");
+  line.hidden = requests === unpriced;
+  line.textContent = `${dollars(usd)} of ${dollars(BUDGET.usd)} spent`;
+  line.title = `${requests} request${requests === 1 ? "" : "s"} of this page${unpriced > 0 ? `, of which ${unpriced} without a known price` : ""}`;
 }

@@ -18,7 +18,7 @@ const ADVICE = {
   ResponseTooLargeError: ["The answer is too large to be taken in.", "Ask for a shorter one."],
   InputError: ["The request could not be made.", "One of the settings does not fit; the details say which."],
   CircuitOpenError: ["This provider has failed several times in a row.", "It is given a short rest. Choose another one meanwhile."],
-  BudgetExceededError: ["This page has spent what it may.", "The answers so far have used up its budget. Reload the page to begin anew."],
+  BudgetExceededError: ["The page's budget does not allow this.", "The answer may cost more than is left of what this page may spend. Lower max_tokens, choose a cheaper provider, or reload the page to begin anew."],
   InternalError: ["Something went wrong inside the client.", "Reload the page and try again. If it comes back, please report it."],
 };
 

@@ -2,7 +2,7 @@
 
 import { announce, element, oncePerFrame } from "./dom.js";
 import { Meter, showFigures } from "./figures.js";
-import { spent } from "./money.js";
+import { showSpent } from "./money.js";
 import { createMarkdownView } from "./markdown.js";
 import { explain } from "./problems.js";
 
@@ -27,8 +27,8 @@ export function createReply({ markdown, provider, retry }) {
   let text = "";
   let thought = "";
   let usage;
-  /** What it cost, its attempts, and what all have cost. */
-  let bill = {};
+  let cost;
+  let trace;
   let ending;
   let complete = false;
 
@@ -38,7 +38,7 @@ export function createReply({ markdown, provider, retry }) {
       reasoning.hidden = false;
       thoughts.textContent = thought;
     }
-    showFigures(figures, { meter, usage, provider, ending, ...bill });
+    showFigures(figures, { meter, usage, provider, ending, cost, trace });
   });
 
   const end = (how) => {
@@ -70,10 +70,17 @@ export function createReply({ markdown, provider, retry }) {
       thought += more;
       frame.request();
     },
+    /** What the requests for it took. Of an answer that was stopped it is told a little later. @param {{ usage?: any, cost?: any }} record */
+    billed(record) {
+      usage ??= record.usage;
+      cost ??= record.cost;
+      showSpent();
+      frame.request();
+    },
     /** @param {{ usage?: any, provider?: string, ending?: string, cost?: any, trace?: any }} result */
     finish(result) {
       usage = result.usage;
-      bill = { cost: result.cost, trace: result.trace, total: spent() };
+      ({ cost, trace } = result);
       provider = result.provider ?? provider;
       complete = true;
       end(result.ending);
@@ -81,8 +88,9 @@ export function createReply({ markdown, provider, retry }) {
       announce(`Answer finished. ${text}`);
     },
 
-    stop() {
-      bill = { total: spent() };
+    /** @param {any} [how]  the trace */
+    stop(how) {
+      trace = how;
       end("stopped by you");
       if (text === "") content.append(element("p", "nothing", "Stopped before the first word."));
       announce("Stopped.");
@@ -91,7 +99,9 @@ export function createReply({ markdown, provider, retry }) {
     /** @param {unknown} error */
     fail(error) {
       usage = error?.usage;
-      bill = { cost: error?.cost, trace: error?.trace, total: spent() };
+      cost = error?.cost;
+      trace = error?.trace;
+      provider = error?.provider ?? provider;
       end(undefined);
       const { title, advice, details } = explain(error);
       const again = element("button", "secondary", "Try again");
@@ -108,7 +118,6 @@ export function createReply({ markdown, provider, retry }) {
         element("div", "problem-actions", [again, element("details", "", [element("summary", "", "Details"), element("dl", "", rows)])]),
       ]);
       content.hidden = text === "";
-      figures.hidden = meter.firstToken === undefined;
       root.append(problem);
       announce(`${title} ${advice}`);
     },

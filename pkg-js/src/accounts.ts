@@ -137,7 +137,7 @@ type Wire = Record<string, unknown>;
 
 function offerOf(offer: Wire): ModelOffer {
   const pricing = record(offer["pricing"]);
-  const price = known({ input: number(pricing["input"]), output: number(pricing["output"]) });
+  const price = known({ input: number(pricing["input"]), output: number(pricing["output"]), cached: number(pricing["cached_input"]) });
   return known({
     provider: text(offer["provider"]) ?? "",
     status: text(offer["status"]) ?? "",

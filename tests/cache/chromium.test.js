@@ -5,6 +5,8 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
 import { launchBrowser } from "../packaging/support/browser.js";
 import { createConsumer, packageName } from "../packaging/support/consumer.js";
@@ -13,13 +15,28 @@ import * as wire from "../server/wire.js";
 
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".wasm": "application/wasm", ".map": "application/json" };
 
+/** The component with React in it, as a development build: in others StrictMode does nothing. */
+async function bundleOfReact() {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL("strict-mode.js", import.meta.url))],
+    bundle: true,
+    write: false,
+    format: "esm",
+    external: ["hf-inference-wasm"],
+    define: { "process.env.NODE_ENV": '"development"' },
+    logLevel: "silent",
+  });
+  return outputFiles[0].contents;
+}
+
 describe("Chromium", async () => {
+  const react = await bundleOfReact();
   const server = await startServer();
   const consumer = await createConsumer();
   const http = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
     const file = pathname.startsWith("/package/") ? join(consumer.directory, "node_modules", packageName, pathname.slice(9)) : new URL(`.${pathname}`, import.meta.url);
-    const content = await readFile(file).catch(() => undefined);
+    const content = pathname === "/strict-mode.js" ? react : await readFile(file).catch(() => undefined);
     response.writeHead(content ? 200 : 404, { "content-type": types[extname(pathname)] ?? "text/plain" });
     response.end(content);
   });
@@ -134,6 +151,32 @@ describe("Chromium", async () => {
         assert.equal(second, wire.tokensOf({ id: "q" }).join(""));
         const seen = await requests(run);
         assert.equal(seen.length, 1);
+      }));
+  }
+
+  for (const [what, options, expected] of [
+    ["singleFlight", { singleFlight: true }, 1],
+    ["cache", { cache: true }, 1],
+    // Else this would show nothing.
+    ["neither", {}, 2],
+  ]) {
+    test(`React's StrictMode with ${what}: effects run twice, and the component is made anew in mid-answer`, { timeout: 60_000 }, () =>
+      withPage(async (page) => {
+        const run = `react-${what}`;
+        await page.evaluate(async (url, options) => {
+          const { mount } = await import("/strict-mode.js");
+          globalThis.shown = mount(url, options);
+        }, service(run, ";pace=30;tokens=12"), options);
+        const whole = wire.tokensOf({ id: "q", tokens: 12 }).join("");
+        await page.waitForFunction((whole) => document.querySelector("#answer").textContent === whole, {}, whole);
+        const { effects, cleanUps, atFirst, errors } = await page.evaluate(() => shown.seen);
+        assert.deepEqual(atFirst, { effects: 2, cleanUps: 1 }, "this is React's development build");
+        assert.deepEqual([effects, cleanUps, errors], [4, 3, ["AbortError", "AbortError", "AbortError"]]);
+        // What is billed is known when the answer has ended, a little after its last word.
+        await page.waitForFunction(() => shown.seen.ended);
+        assert.equal(await page.evaluate(() => shown.total().requests), expected, "billed");
+        const seen = await requests(run);
+        assert.equal(seen.length, expected);
       }));
   }
 });

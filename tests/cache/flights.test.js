@@ -377,6 +377,7 @@ async function play(seed) {
     check();
     await clock.advance(grace);
     assert.equal(live().length, 0, `seed ${seed}: a request that nobody reads`);
+    assert.equal(client.ledger.summary().total.requests, requests.length, `seed ${seed}: each request is paid for once, however many have read it`);
     return { requests: requests.length, readers: readers.length };
   });
 }

@@ -47,14 +47,16 @@ describe("the demo page", { timeout: 300_000 }, () => {
       assert.match(figures, new RegExp(`Tokens\\s+\\d+ in, ${call.tokensSent} out`));
       assert.match(figures, /End\s+complete/);
       assert.match(figures, /Cost\s+\$0\.0+[1-9]/);
-      assert.match(figures, /Together\s+\$0\.0+[1-9]\d* of \$1/);
+      assert.match(figures, /Cache\s+miss/);
+      assert.match(figures, /Attempts\s+1/);
+      assert.match(await d.text("#spent"), /^\$0\.0+[1-9]\d* of \$1 spent$/);
       assert.match(await d.text("#announcer").catch(() => page.$eval("#announcer", (node) => node.textContent ?? "")), /^Answer finished\. /);
       assert.equal(await page.$eval("#chat-input", (node) => node === document.activeElement), true, "the focus stays where one types");
       await d.screenshot("light");
 
       // From the text area, Tab reaches the button, then the settings; every stop can be seen.
       const stops = [];
-      for (let i = 0; i < 6; i++) {
+      for (let i = 0; i < 7; i++) {
         await page.keyboard.press("Tab");
         stops.push(
           await page.evaluate(() => {
@@ -64,7 +66,7 @@ describe("the demo page", { timeout: 300_000 }, () => {
           }),
         );
       }
-      assert.deepEqual(stops, ["chat-send", "chat-model", "chat-offer", "chat-system", "chat-max-tokens", "chat-new"].map((name) => ({ name, seen: true })));
+      assert.deepEqual(stops, ["chat-send", "chat-model", "chat-offer", "chat-system", "chat-max-tokens", "chat-cache", "chat-new"].map((name) => ({ name, seen: true })));
       await page.keyboard.press("Enter");
       assert.equal(await page.$eval("#chat-turns", (node) => node.childElementCount), 0);
       assert.equal(await page.$eval("#chat-input", (node) => node === document.activeElement), true);
@@ -106,6 +108,94 @@ describe("the demo page", { timeout: 300_000 }, () => {
       await d.send("Hello");
       await d.answered(1);
       assert.deepEqual(d.calls().at(-1)?.body.messages, [{ role: "user", content: "Hello" }]);
+    }));
+
+  /** The figures of a reply, by name. @param {import("puppeteer-core").Page} page @param {number} index */
+  const figuresOf = (page, index) =>
+    page.$$eval(
+      ".figures",
+      (lists, at) => Object.fromEntries([...lists[at].children].map((row) => [row.querySelector("dt")?.textContent, row.querySelector("dd")?.textContent])),
+      index,
+    );
+  const amount = (/** @type {string} */ text) => Number(/\$([\d.]+)/.exec(text)?.[1]);
+
+  test("each answer says what it cost, and the page what all have; the same question costs nothing, even after a reload", () =>
+    demo({}, async (d) => {
+      const { page } = d;
+      await d.ready();
+      await page.select("#chat-model", "demo/guide");
+      await page.click('input[name="chat-offer"][value="together"]');
+      await d.send("How do the tides work?");
+      await d.answered(1);
+      const first = await figuresOf(page, 0);
+      const [, tokensIn, tokensOut] = /^(\d+) in, (\d+) out$/.exec(first.Tokens) ?? [];
+      assert.equal(Number(tokensOut), d.calls()[0].tokensSent);
+      // Together takes 0.1 and 0.3 for a million.
+      const usd = (Number(tokensIn) * 0.1 + Number(tokensOut) * 0.3) / 1e6;
+      assert.ok(Math.abs(amount(first.Cost) / usd - 1) < 0.06, `${first.Cost} for ${usd}: two digits are shown`);
+      assert.deepEqual([first.Provider, first.Cache, first.Attempts, first.End], ["together", "miss", "1", "complete"]);
+      assert.equal(await d.text("#spent"), `${first.Cost} of $1 spent`);
+
+      const again = async (/** @type {number} */ index) => {
+        await page.click("#chat-new");
+        await d.send("How do the tides work?");
+        await d.answered(1);
+        const figures = await figuresOf(page, 0);
+        assert.match(figures.Cache, /^hit, \d+ (s|min) old, saved \$[\d.]+$/, `time ${index}`);
+        assert.equal(amount(figures.Cache.split("saved ")[1]), amount(first.Cost));
+        assert.deepEqual([figures.Tokens, figures.Cost, figures.Attempts], [first.Tokens, "nothing", "0"]);
+        assert.equal(d.calls().length, 1);
+      };
+      await again(1);
+      await d.screenshot("cache-hit");
+      assert.equal(await d.text("#spent"), `${first.Cost} of $1 spent`);
+      await page.reload();
+      await d.ready();
+      await page.click('input[name="chat-offer"][value="together"]');
+      await again(2);
+      assert.equal(await page.$eval("#spent", (node) => /** @type {HTMLElement} */ (node).hidden), true, "nothing was spent since");
+
+      await page.click("#chat-cache");
+      await page.click("#chat-new");
+      await d.send("How do the tides work?");
+      await d.answered(1);
+      assert.equal(d.calls().length, 2, "who wants no old answer gets a new one");
+      assert.equal((await figuresOf(page, 0)).Cache, undefined);
+    }));
+
+  test("an answer that is stopped is paid for, about", () =>
+    demo({ server: { pace: 60 } }, async (d) => {
+      const { page } = d;
+      await d.ready();
+      await page.click('input[name="chat-offer"][value="together"]');
+      await d.send("Tell me about the sea, in detail");
+      await page.waitForFunction(() => (document.querySelector(".turn-assistant .content")?.textContent ?? "").length > 20);
+      await page.keyboard.press("Escape");
+      await d.answered(1);
+      await page.waitForFunction(() => !document.getElementById("spent")?.hidden);
+      const figures = await figuresOf(page, 0);
+      assert.match(figures.Cost, /^≈ \$0\.0+[1-9]/);
+      assert.match(figures.Tokens, /^≈ \d+ in, \d+ out$/);
+      assert.equal(figures.End, "stopped by you");
+    }));
+
+  test("a budget that is used up is said, and nothing is sent", () =>
+    demo({ hash: "?budget=0.0002" }, async (d) => {
+      const { page } = d;
+      await d.ready();
+      await page.click('input[name="chat-offer"][value="together"]');
+      let count = 0;
+      do {
+        await d.send(`Question ${(count += 1)}`);
+        await d.answered(count);
+      } while (count < 9 && !(await page.$(".problem")));
+      assert.equal(await d.text(".problem-title"), "The page's budget does not allow this.");
+      assert.ok(count > 1, "the first one fits");
+      assert.equal(d.calls().length, count - 1);
+      assert.equal((await figuresOf(page, count - 1)).Attempts, "0");
+      assert.match(await d.text("#spent"), /^\$0\.000\d+ of \$0\.0002 spent$/);
+      await page.$eval(".problem", (node) => node.scrollIntoView({ block: "end" }));
+      await d.screenshot("budget-used-up");
     }));
 
   test("while an answer comes there is a caret, and the button stops it", () =>

@@ -46,7 +46,7 @@ export const market = {
       owned_by: "lab",
       architecture: { input_modalities: ["text", "image"], output_modalities: ["text"] },
       providers: [
-        { provider: "groq", status: "live", context_length: 131072, pricing: { input: 3, output: 15 }, is_free: false, supports_tools: true, supports_structured_output: true, first_token_latency_ms: 120, throughput: 480.5, is_model_author: false },
+        { provider: "groq", status: "live", context_length: 131072, pricing: { input: 3, output: 15, cached_input: 0.3 }, is_free: false, supports_tools: true, supports_structured_output: true, first_token_latency_ms: 120, throughput: 480.5, is_model_author: false },
         { provider: "together", status: "live", context_length: 32768, pricing: { input: 0.1, output: 0.3 }, supports_tools: false, first_token_latency_ms: 700, throughput: 40 },
         { provider: "novita", status: "live", context_length: 65536, pricing: { input: 0.2, output: 0.6 }, supports_tools: true, first_token_latency_ms: 400, throughput: 90 },
         { provider: "scaleway", status: "error" },

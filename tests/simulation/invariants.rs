@@ -728,7 +728,7 @@ fn the_last_word_is_true(world: &mut World, c: usize, expected: &'static str) {
     };
     let (text, reasoning) = (text.unwrap_or_default(), reasoning.unwrap_or_default());
     if world.sims[c].call.is_recalled() {
-        kept::the_replay_is_true(world, c, text, is_complete, &trace);
+        kept::the_replay_is_true(world, c, text, is_complete, &word, &trace);
     } else {
         nothing_is_lost_or_doubled(world, c, text, reasoning, is_complete, was_restarted(&trace));
         the_trace_is_consistent(world, c, &trace, &state);
@@ -810,6 +810,7 @@ fn nothing_is_lost_or_doubled(
     if is_complete {
         assert!(perhaps.finish || perhaps.done, "call {c}: complete, and the service had not said so");
         assert_eq!(text, &story[..perhaps.text], "call {c}");
+        assert!(perhaps.finish || !sim.call.is_keepable(), "call {c}: kept, and nobody said why it ended");
         return;
     }
     if !sim.plan.streamed {

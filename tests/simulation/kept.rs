@@ -19,6 +19,8 @@ pub struct Kept {
     text: String,
     by: usize,
     at: f64,
+    /// What it cost, if that is known.
+    usd: Value,
 }
 
 /// What is kept, by key.
@@ -71,7 +73,7 @@ pub fn found(world: &mut World, c: usize, leg: usize) {
     assert_eq!(whom(own), whom(other), "call {c} is given what was asked of another");
     let age = now - kept.at;
     let mut bytes = kept.tape.clone();
-    world.sims[c].replays = Some(kept.text.clone());
+    world.sims[c].replays = Some((kept.text.clone(), kept.usd.clone()));
     world.count("kept");
     if world.random.one_in(8) {
         world.count("tape cut");
@@ -115,9 +117,21 @@ pub fn found(world: &mut World, c: usize, leg: usize) {
     world.sims[c].legs[leg].reader = Some(number);
 }
 
-/// **A replay is the answer that was kept**: complete to the letter, or its beginning; and it costs nothing.
-pub fn the_replay_is_true(world: &mut World, c: usize, text: &str, is_complete: bool, trace: &Value) {
-    let kept = world.sims[c].replays.as_deref().expect("a replay");
+/// **A replay is the answer that was kept**: complete to the letter, or its beginning; it costs nothing, and tells
+/// what the answer did.
+pub fn the_replay_is_true(
+    world: &mut World,
+    c: usize,
+    text: &str,
+    is_complete: bool,
+    word: &Value,
+    trace: &Value,
+) {
+    let (kept, usd) = world.sims[c].replays.clone().expect("a replay");
+    let saved = &trace["cache"]["savedUsd"];
+    assert!(saved.is_null() || *saved == usd, "call {c}: saved {saved} of {usd}");
+    assert!(word["cost"].is_null(), "call {c}: a replay that costs something");
+    let saves = u64::from(!saved.is_null());
     if is_complete {
         assert_eq!(text, kept, "call {c}: another answer than was kept");
     } else {
@@ -128,6 +142,7 @@ pub fn the_replay_is_true(world: &mut World, c: usize, text: &str, is_complete: 
     assert_eq!(trace["attempts"], Value::Array(Vec::new()), "call {c}");
     assert_eq!(trace["cache"]["hit"], true, "call {c}");
     world.count("replay");
+    *world.stats.entry("saved").or_default() += saves;
 }
 
 /// An answer is complete: keeps it, if the core says that it may be kept.
@@ -138,9 +153,21 @@ pub fn keep(world: &mut World, c: usize, text: &str) {
         return;
     }
     let Some(key) = sim.key.clone() else { return };
+    // A whole answer's result is the service's document, without what it cost.
+    let told: Value = serde_json::from_slice(&sim.call.error()).expect("JSON");
     let tape = String::from_utf8(sim.call.take_tape()).expect("UTF-8");
     let from = tape.rfind("event: start\n").unwrap_or(0);
     let tape = tape.as_bytes()[from..].to_vec();
-    world.kept.insert(key, Kept { tape, text: text.to_owned(), by: c, at: now });
+    world
+        .kept
+        .insert(key, Kept { tape, text: text.to_owned(), by: c, at: now, usd: told["cost"]["usd"].clone() });
     world.count("recorded");
+}
+
+/// **Only what is complete may be kept**, whatever became of a call.
+pub fn nothing_incomplete_is_kept(world: &World) {
+    for (c, sim) in world.sims.iter().enumerate().filter(|(_, sim)| sim.began && sim.call.is_keepable()) {
+        let trace: Value = serde_json::from_slice(&sim.call.trace()).expect("JSON");
+        assert_eq!(trace["state"], "complete", "call {c} may be kept");
+    }
 }

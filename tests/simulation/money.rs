@@ -132,6 +132,17 @@ pub fn books_are_right(world: &mut World) {
         let usd = total.usd as f64 / 1e12;
         assert!((usd - sum).abs() < 1e-11, "the ledger has {usd}, the calls {sum}");
         assert_eq!(total.requests - total.unpriced, priced, "priced requests");
+        if client.purse.is_some() {
+            assert_eq!(total.unpriced, 0, "everybody has a price, and nothing else is entered");
+            // **Every reservation is settled exactly once**: the budget has spent what the ledger has.
+            let mut out = Vec::new();
+            accounts.budgets.write_all(0.0, &mut out);
+            let states: Value = serde_json::from_slice(&out).expect("JSON");
+            let of_all = states.as_array().into_iter().flatten().find(|state| state["index"] == 0);
+            let spent = of_all.map_or(0, |state| state["spent"].as_u64().expect("tokens"));
+            assert_eq!(spent, total.tokens[0] + total.tokens[1], "spent, and entered in the ledger");
+            *world.stats.entry("settled once").or_default() += total.requests;
+        }
         let mut out = Vec::new();
         accounts.ledger.write(&mut out);
         let rows: Value = serde_json::from_slice(&out).expect("JSON");

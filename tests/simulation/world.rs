@@ -156,7 +156,7 @@ pub struct Sim {
     pub facts: invariants::Facts,
     /// What its answer is looked up by, and the answer that was found.
     pub key: Option<String>,
-    pub replays: Option<String>,
+    pub replays: Option<(String, serde_json::Value)>,
 }
 
 pub struct Client {
@@ -368,6 +368,7 @@ impl World {
         }
         invariants::at_the_end(self);
         money::books_are_right(self);
+        kept::nothing_incomplete_is_kept(self);
     }
 
     fn handle(&mut self, event: Event) {

@@ -215,8 +215,8 @@ export interface ModelOffer {
   status: string;
   /** Tokens that prompt and answer may have together. */
   contextLength?: number;
-  /** USD for a million tokens. */
-  price?: { input?: number; output?: number };
+  /** USD for a million tokens of the prompt, of the answer, and of what of the prompt the provider has in its cache. */
+  price?: { input?: number; output?: number; cached?: number };
   isFree?: boolean;
   /** It takes tools. */
   tools?: boolean;

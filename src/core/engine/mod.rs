@@ -757,6 +757,9 @@ impl Call {
     fn complete(&mut self, leg: usize, shared: &mut Shared, now: Now) {
         if let Some(own) = self.legs.get_mut(leg) {
             settle::close(&mut own.stream.answer, &mut self.batch);
+            if let (Some(cache), Some(tape)) = (&mut self.trace.cache, &own.stream.tape) {
+                cache.saved = tape.usd;
+            }
         }
         self.leave(leg, "complete", breaker::Outcome::Success, shared, now);
         self.trace.settled("complete");

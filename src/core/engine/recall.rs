@@ -13,6 +13,7 @@ use crate::core::cache::Key;
 use crate::core::error::Error;
 use crate::core::ports::{Milliseconds, Now};
 use crate::core::secret::Secret;
+use crate::core::usage::money::{self, Pico};
 use crate::core::wire::batch::Want;
 use crate::core::wire::chat;
 use crate::core::wire::json::{self, ObjectWriter};
@@ -37,12 +38,14 @@ pub struct Recalled {
     pub joined: bool,
     /// How old it is.
     pub age: Option<Milliseconds>,
+    /// What it cost when it was asked for.
+    pub saved: Option<Pico>,
     /// Why it was not found, or not looked for, where there is something to tell.
     pub why: String,
 }
 
 impl Recalled {
-    /// `{ "hit", "joined"?, "age"?, "why"? }`
+    /// `{ "hit", "joined"?, "age"?, "savedUsd"?, "why"? }`
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut object = ObjectWriter::new(out);
         object.bool("hit", self.hit);
@@ -52,6 +55,7 @@ impl Recalled {
         if let Some(age) = self.age {
             object.integer("age", age.max(0.0) as u64);
         }
+        money::write(&mut object, "savedUsd", self.saved);
         object.text_if("why", self.why.as_bytes());
         object.end();
     }
@@ -125,7 +129,7 @@ impl Call {
         }
         let age = if let Found::Kept(age) = found { Some(age) } else { None };
         let joined = found == Found::InFlight;
-        self.trace.cache = Some(Box::new(Recalled { hit: true, joined, age, why: String::new() }));
+        self.trace.cache = Some(Box::new(Recalled { hit: true, joined, age, ..Recalled::default() }));
         self.rearm = true;
     }
 
@@ -190,6 +194,9 @@ impl Call {
         self.tape_answer();
         if self.is_complete() && !std::mem::replace(&mut self.tape_ended, true) {
             let document = self.stream().map_or(&[][..], |stream| stream.document()).to_vec();
+            if let Some(usd) = self.spending.usd() {
+                self.note_before("cost", &|event| money::write(event, "usd", Some(usd)));
+            }
             let (name, data) =
                 if document.is_empty() { ("", &b"[DONE]"[..]) } else { ("document", &document[..]) };
             tape::write(&mut self.tape, name, data);

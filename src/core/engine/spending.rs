@@ -10,6 +10,7 @@ use crate::core::provider::body::Members;
 use crate::core::usage::accounts::Spent;
 use crate::core::usage::budget::{Amount, Exceeded, Leave, Spender};
 use crate::core::usage::cost::Cost;
+use crate::core::usage::money::Pico;
 use crate::core::usage::price::Price;
 use crate::core::usage::tokens::{self, Tokens};
 use crate::core::wire::json::{self, ObjectWriter};
@@ -194,7 +195,7 @@ impl Call {
 
     /// The call is over: tells what it took.
     pub(super) fn account(&mut self, shared: &mut Shared, now: Now) {
-        let usd = self.spending.taken.as_ref().and_then(|(_, cost)| cost.as_ref()?.usd);
+        let usd = self.spending.usd();
         let spike = shared.accounts.ended(self.number, usd, now);
         if !self.settings.notices {
             return;
@@ -231,6 +232,11 @@ impl Spending {
             .or(json::number_member(parameters, "max_new_tokens"));
         let answer = asked.unwrap_or(USUAL_RESERVE) * number("n").unwrap_or(1.0);
         Spending { taken: None, answer: answer.min(MOST_RESERVED) as u64 }
+    }
+
+    /// What all its answers cost, if that is known.
+    pub(super) fn usd(&self) -> Option<Pico> {
+        self.taken.as_ref().and_then(|(_, cost)| cost.as_ref()?.usd)
     }
 
     /// Writes `usage` (if wanted) and `cost`, as far as they are known.

@@ -481,9 +481,11 @@ fn take_event<'a>(
         held.events.push(data.to_vec());
     }
     match answer.take(data, batch) {
-        // TGI's own stream has no `[DONE]`: its last event says so itself.
+        // TGI's own stream has no `[DONE]`: its last event says so itself. A tape always has.
         Ok(words) => match answer {
-            Answer::Generation(generation) if generation.text_is_final() => (Outcome::Complete, None),
+            Answer::Generation(generation) if generation.text_is_final() && tape.is_none() => {
+                (Outcome::Complete, None)
+            }
             _ => (Outcome::More, words),
         },
         Err(fault) => (Outcome::Failed(explain(fault, answer.has_output(), data)), None),

@@ -3,11 +3,12 @@
 //! It is a stream of server-sent events like the services' own, so that it is read by the same reader. An
 //! event without a name is one of the service's, to the letter; the others are what the consumer was told
 //! besides: `start`, `retry`, `fallback`, `restart`, `resume` (another body continues the answer),
-//! `document` (the whole answer, sent in one piece) and `failed`.
+//! `document` (the whole answer, sent in one piece), `cost` (what the call has cost that made the tape) and `failed`.
 
 use super::settle::Answerer;
 use super::stream::{Answer, Held, Outcome};
 use crate::core::error::{Error, Kind};
+use crate::core::usage::money::{self, Pico};
 use crate::core::wire::batch::{Batch, Mark, Want};
 use crate::core::wire::chat::MAX_ANSWER_BYTES;
 use crate::core::wire::json;
@@ -48,6 +49,8 @@ pub struct Tape {
     pub origin: Option<Answerer>,
     /// The answer, when it was sent in one piece.
     pub document: Option<Vec<u8>>,
+    /// What the call cost that made the tape, where it is known.
+    pub usd: Option<Pico>,
 }
 
 impl Tape {
@@ -59,7 +62,8 @@ impl Tape {
         held: &mut Option<Held>,
         batch: &mut Batch,
     ) -> Outcome {
-        const NAMES: &[&str] = &["start", "retry", "fallback", "restart", "resume", "document", "failed"];
+        const NAMES: &[&str] =
+            &["start", "retry", "fallback", "restart", "resume", "document", "failed", "cost"];
         let data = event.data;
         let want = batch.want();
         match NAMES.iter().position(|name| name.as_bytes() == event.name) {
@@ -88,6 +92,9 @@ impl Tape {
             }
             Some(5) => self.document = Some(data.to_vec()),
             Some(6) => return Outcome::Failed(Error::boxed(Kind::StreamInterrupted, SHARED)),
+            // One that was cut off would tell less.
+            Some(7) if json::is_valid(data) => self.usd = money::member(data, "usd"),
+            Some(7) => {}
             // It goes on in a way that this consumer cannot be told of.
             _ => return Outcome::Failed(Error::boxed(Kind::StreamInterrupted, "connection_lost")),
         }

@@ -329,6 +329,65 @@ fn only_what_is_complete_and_ended_by_itself_is_kept() {
     assert!(!keeps(&stage, flight), "aborted");
 }
 
+/// What a replay saved is what the call cost that made the tape, failed attempts and all; unknown is nothing.
+#[test]
+fn a_replay_tells_what_it_has_saved() {
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":10}}\n\n";
+    let billed =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":10,\"cost\":0.5}}\n\n";
+    let ours = r#"{"prices":[{"input":1,"output":2}]}"#;
+    let unknown = "{}";
+    for (accounts, told, expected) in [
+        // 100 × 1 and 10 × 2, for a million.
+        (ours, usage, json!(0.00012)),
+        (ours, billed, json!(0.5)),
+        (unknown, billed, json!(0.5)),
+        (unknown, usage, Value::Null),
+    ] {
+        let mut stage = Stage::new();
+        stage.shared.accounts.set(accounts.as_bytes()).expect("accounts");
+        let flight = record(&mut stage, cold(), |_| {});
+        stage.open(flight, &(delta("Hi") + STOP + told + DONE));
+        let tape = tape(&mut stage, flight);
+        for found in [Found::Kept(5.0), Found::InFlight] {
+            let run = recall(&mut stage, cold(), |_| {});
+            stage.recalled(run, found);
+            stage.feed(run, &tape);
+            assert_eq!(stage.runs[run].word(), "complete");
+            let result = stage.runs[run].result();
+            assert_eq!(result["trace"]["cache"]["savedUsd"], expected, "{accounts} {told}");
+            assert_eq!(result["cost"], Value::Null, "it cost nothing");
+        }
+        assert_eq!(stage.shared.accounts.ledger.total().requests, 1);
+    }
+}
+
+#[test]
+fn a_replay_of_tgi_s_own_stream_tells_what_it_has_saved() {
+    let body = "data: {\"token\":{\"id\":1,\"text\":\"one\"},\"generated_text\":\"one\",\"details\":{\"finish_reason\":\"eos_token\",\"generated_tokens\":1}}\n\n";
+    let request =
+        || json!({ "inputs": "12345678", "parameters": { "grammar": { "type": "regex", "value": "o" } } });
+    let mut stage = Stage::new();
+    stage.shared.accounts.set(br#"{"prices":[{"input":1,"output":2}]}"#).expect("accounts");
+    let flight = stage.ask(Task::Generation, request(), Some(TOKEN), Want::Nothing, |settings| {
+        settings.tapes = true;
+        settings.endpoint_url = ENDPOINT.into();
+    });
+    stage.open(flight, body);
+    assert_eq!(stage.runs[flight].word(), "complete");
+    let cost = stage.runs[flight].result()["cost"]["usd"].clone();
+    assert!(cost.as_f64() > Some(0.0), "{cost}");
+    let tape = tape(&mut stage, flight);
+    let run = stage.begin(Task::Generation, request(), |settings| {
+        settings.recalls = true;
+        settings.endpoint_url = ENDPOINT.into();
+    });
+    stage.recalled(run, Found::Kept(5.0));
+    stage.feed(run, &tape);
+    assert_eq!(stage.runs[run].word(), "complete");
+    assert_eq!(stage.runs[run].trace()["cache"]["savedUsd"], cost);
+}
+
 #[test]
 fn an_answer_that_was_continued_is_told_and_not_kept() {
     let mut stage = Stage::new();

@@ -9,10 +9,18 @@ use hf_inference_wasm::core::usage::price::Price;
 use hf_inference_wasm::core::usage::tokens::{self, Tokens};
 use hf_inference_wasm::core::wire::batch::Batch;
 
+use super::README;
 use crate::fixtures;
 
 /// A service's usage; USD for a million tokens in, out and cached; the tokens of prompt, answer, cache and
 /// reasoning; USD in all, for the prompt, the answer, what was cached, and the reasoning. `-` is unknown.
+///
+/// A row by hand: of 339 tokens of the prompt 320 were cached, of 83 of the answer 39 were reasoning, at 0.56, 1.68
+/// and 0.07. The prompt: 19 × 0.56 = 10.64 millionths; the answer: 83 × 1.68 = 139.44; the cache: 320 × 0.07 = 22.4;
+/// together 172.48. The reasoning is in the answer: 39 × 1.68 = 65.52. Where no price is told for what is cached, it
+/// has the prompt's: at 0.15 and 0.75 it is 19 × 0.15 + 83 × 0.75 + 320 × 0.15 = 2.85 + 62.25 + 48 = 113.1. Each part
+/// is rounded to the pico-dollar: 14 × 1.2345678 = 17.2839492 millionths are 0.000017283949. A service's own bill
+/// wins, and has no parts.
 const RECORDED: &[(&str, &str, &str, &str)] = &[
     (
         r#"{"prompt_tokens":14,"completion_tokens":3,"total_tokens":17}"#,
@@ -427,7 +435,7 @@ fn an_hour_costs_what_an_hour_costs() {
 /// How far four bytes to a token is from what services told of the same words (README has the figures).
 #[test]
 fn the_estimate_of_an_answer_is_within_what_is_said_of_it() {
-    let (mut sum, mut told_sum, mut worst, mut count) = (0.0, 0.0, 0f64, 0);
+    let (mut sum, mut told_sum, mut worst, mut count) = (0.0, 0.0, (0.0, 1.0), 0);
     for fixture in
         fixtures::all().iter().filter(|fixture| !fixture.is_refusal() && fixture.task() == Task::Chat)
     {
@@ -437,12 +445,22 @@ fn the_estimate_of_an_answer_is_within_what_is_said_of_it() {
         // Shortened samples tell more tokens than they have words.
         if told > 0.0 && estimated > 0.0 && told <= 6.0 {
             (sum, told_sum) = (sum + estimated, told_sum + told);
-            worst = worst.max((estimated - told).abs() / told);
+            let off = |(estimated, told): (f64, f64)| (estimated - told).abs() / told;
+            if off((estimated, told)) > off(worst) {
+                worst = (estimated, told);
+            }
             count += 1;
         }
     }
-    println!("{count} answers, {told_sum} tokens told, {sum} estimated, worst off by {worst}");
-    assert!(count >= 10, "{count} answers");
-    assert!((sum / told_sum - 1.0).abs() < 0.5, "{sum} for {told_sum}");
-    assert!(worst < 1.4, "{worst}");
+    let percent = ((sum / told_sum - 1.0) * 100.0).round();
+    let number =
+        |count: f64| ["none", "one", "two", "three", "four", "five", "six", "seven", "eight"][count as usize];
+    let said = format!(
+        "({count} short ones in several scripts, {told_sum} tokens told) that is {percent} % too much in sum, and at worst {} for an answer of {}",
+        number(worst.0),
+        number(worst.1)
+    );
+    println!("{said}");
+    assert!(README.contains(&said), "README says something else than {said:?}");
+    assert!(percent < 50.0);
 }

@@ -9,6 +9,9 @@ mod spike;
 
 use serde_json::{Value, json};
 
+/// What is said of estimates and of alerts must be what is measured.
+const README: &str = include_str!("../../../README.md");
+
 /// Options of budgets in the words of TypeScript's API, as the core reads them.
 pub fn in_numbers(mut budgets: Value) -> Value {
     for budget in budgets.as_array_mut().expect("a list") {

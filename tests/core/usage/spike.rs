@@ -2,6 +2,7 @@
 
 use hf_inference_wasm::core::usage::spike::{Spike, Spikes};
 
+use super::README;
 use crate::Random;
 
 /// The defaults of `spikes: {}`.
@@ -58,7 +59,9 @@ fn a_bursty_week_alerts_nobody() {
         alerts += told.len();
         assert!(told.len() <= 1, "seed {seed}: {told:?}");
     }
-    println!("{alerts} false alerts in 20 bursty weeks");
+    let said = format!("20 simulated weeks of bursts bring {alerts} alerts");
+    println!("{said}");
+    assert!(README.contains(&said), "README says something else than {said:?}");
     assert!(alerts <= 4, "{alerts} false alerts in 20 weeks");
 }
 

@@ -28,6 +28,29 @@ export const cacheChecks = [
     },
   },
   {
+    name: "cache: a replay costs nothing, and tells what it has saved",
+    async run({ assert, scenario, client }) {
+      const records = [];
+      const caching = client(scenario("ok"), { cache: true, prices: [{ input: 1, output: 2 }], onUsage: (record) => records.push(record) });
+      const first = await caching.chat.stream(question).final();
+      // 7 tokens in, 8 out.
+      assert.equal(first.cost.usd, 0.000023);
+      assert.equal(first.trace.cache.savedUsd, undefined);
+      for (const replay of [await caching.chat.stream(question).final(), await caching.chat.stream(question).final()]) {
+        assert.equal(replay.trace.cache.savedUsd, 0.000023);
+        assert.equal(replay.cost, undefined);
+        assert.ok(replay.trace.cache.age >= 0);
+      }
+      assert.equal(records.length, 1);
+      assert.equal(caching.ledger.summary().total.requests, 1);
+      // Unknown is no saving of nothing.
+      const unpriced = client(scenario("ok"), { cache: true });
+      await unpriced.chat.stream(question).final();
+      const replay = await unpriced.chat.stream(question).final();
+      assert.equal(`${replay.trace.cache.hit} ${replay.trace.cache.savedUsd}`, "true undefined");
+    },
+  },
+  {
     name: "cache: an answer that breaks off is not kept",
     async run({ assert, scenario, client }) {
       const service = scenario("truncated", { after: 4 });
