@@ -181,7 +181,23 @@ impl Stage {
     ) -> usize {
         let mut settings = Settings { notices: true, ..Settings::default() };
         change(&mut settings);
-        let (request, now) = (request.to_string().into_bytes(), self.now());
+        self.place(task, request.to_string().into_bytes(), token, want, settings)
+    }
+
+    /// Begins a call whose request is this text to the letter.
+    pub fn ask_text(&mut self, task: Task, request: &str, settings: Settings) -> usize {
+        self.place(task, request.as_bytes().to_vec(), Some(TOKEN), Want::Events, settings)
+    }
+
+    fn place(
+        &mut self,
+        task: Task,
+        request: Vec<u8>,
+        token: Option<&str>,
+        want: Want,
+        settings: Settings,
+    ) -> usize {
+        let now = self.now();
         let secret = token.and_then(Secret::new);
         let call = Call::new(task, true, settings, request, secret, token.is_none(), &mut self.shared, now);
         let mut call = call.expect("a good request");
