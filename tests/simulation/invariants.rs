@@ -12,6 +12,7 @@ use hf_inference_wasm::core::resilience::lane::{Admission, Applicant, Limits};
 use hf_inference_wasm::core::wire::batch::Want;
 use serde_json::Value;
 
+use crate::conversations;
 use crate::kept;
 use crate::scenario::{self, PLACES, PROMPT};
 use crate::service::{self, Answer, Told};
@@ -214,7 +215,9 @@ fn attempts_are_bounded(world: &mut World, c: usize, leg: usize, connection: usi
     assert!(retries <= settings.retry.limit, "call {c}: retry {retries} of {}", settings.retry.limit);
     let routes = if sim.plan.task == Task::Generation { 2 } else { 1 };
     let wakes = sim.facts.wakes.get(&leg).copied().unwrap_or(0);
-    let targets = 1 + settings.fallbacks.len() as u32 + if settings.automatic.is_some() { 3 } else { 0 };
+    let preferred = u32::from(!settings.session.is_empty());
+    let targets =
+        1 + preferred + settings.fallbacks.len() as u32 + if settings.automatic.is_some() { 3 } else { 0 };
     let most = if leg == 0 { targets * (settings.retry.limit + routes) + wakes } else { routes };
     let sends = sim.facts.sends.entry(leg).or_default();
     *sends += 1;
@@ -889,6 +892,7 @@ fn the_trace_is_consistent(world: &mut World, c: usize, trace: &Value, state: &s
     }
     assert_eq!(complete, usize::from(state == "complete"), "call {c}: {trace}");
     retries_of(world, c, trace);
+    conversations::stay(world, c, trace, state);
 }
 
 /// Notes when the retries of a call took from the budget.

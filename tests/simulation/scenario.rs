@@ -31,8 +31,9 @@ pub const PLACES: &[&str] = &[
     "https://api.groq.com/",
     "https://huggingface.co/api/models/",
 ];
-/// The place of the catalogue, and of the Hub's mapping.
+/// The places of the catalogue, of the router that chooses by itself, and of the Hub's mapping.
 pub const CATALOGUE: usize = 4;
+pub const ROUTER: usize = 5;
 pub const HUB: usize = 9;
 
 /// How a caller reads.
@@ -240,6 +241,12 @@ fn call(
     settings.notices = random.one_in(3);
     if random.one_in(2) {
         settings.tags = vec![("user".to_owned(), random.pick(&["ann", "bob"]).to_owned())];
+    }
+    if random.one_in(2) {
+        // A conversation is held in one protocol.
+        let names =
+            if task == Task::Chat { ["one conversation", "another"] } else { ["one text", "another text"] };
+        settings.session = random.pick(&names).to_owned();
     }
     let request = match task {
         Task::Chat => format!(r#"{{"messages":[{{"role":"user","content":"{PROMPT}"}}]}}"#),

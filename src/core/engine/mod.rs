@@ -1148,8 +1148,8 @@ impl Call {
         self.settled = true;
         // The one that has most to tell speaks for the call.
         let told = self.leader.or_else(|| self.legs.iter().position(|leg| leg.stream.answer.has_output()));
-        if let Some(told) = told.filter(|_| self.error.is_none()) {
-            self.remember(told, shared, now);
+        if let Some(leader) = self.leader.filter(|_| self.error.is_none()) {
+            self.remember(leader, shared, now);
         }
         if self.leader.is_none()
             && let Some(own) = self.legs.get_mut(told.unwrap_or(0))
