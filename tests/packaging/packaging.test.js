@@ -35,7 +35,7 @@ const files = [
   ...generated,
   "dist/json-schema.d.ts",
   "dist/json-schema.LICENSE.txt",
-  ...["accounts", "cache", "client", "errors", "exchange", "growing", "index", "instance", "opentelemetry", "options", "recall", "schema", "stream", "structured", "testing", "trace"].flatMap(compiled),
+  ...["accounts", "batch", "cache", "client", "errors", "exchange", "growing", "index", "instance", "opentelemetry", "options", "recall", "schema", "stream", "structured", "testing", "trace"].flatMap(compiled),
   ...["edge-light", "inline", "node", "web", "workerd"].flatMap((name) => compiled(`entries/${name}`)),
   // These hold types only: nothing is left of them at run time.
   "dist/types/chat.d.ts",
