@@ -8,7 +8,7 @@
 use std::rc::Rc;
 
 use super::plan::{POLICIES, split_suffix};
-use super::settings::{Fallback, Settings};
+use super::settings::Settings;
 use super::{Call, Shared};
 use crate::core::ports::{Milliseconds, Now};
 use crate::core::provider::table;
@@ -21,16 +21,30 @@ const LIFETIME: Milliseconds = 600_000.0;
 
 /// Who answered which conversation last, and when; the newest is the last.
 #[derive(Debug, Default)]
-pub struct Affinities(Vec<(u64, Milliseconds, Fallback)>);
+pub struct Affinities(Vec<Answered>);
 
-impl Affinities {
-    fn put(&mut self, key: u64, place: Fallback, now: Milliseconds) {
-        self.0.retain(|(known, ..)| *known != key);
-        if self.0.len() >= MOST {
-            self.0.remove(0);
-        }
-        self.0.push((key, now, place));
-    }
+/// A conversation and a target, both by number, and the provider behind the router, if it is known.
+#[derive(Debug)]
+struct Answered {
+    conversation: u64,
+    target: u64,
+    provider: String,
+    at: Milliseconds,
+}
+
+/// A target by number, its model, and the provider behind the router that the model names: nothing when the router
+/// is to choose one, `None` when it has no choice.
+fn target(settings: &Settings) -> (u64, &str, Option<&str>) {
+    let (base, suffix) = split_suffix(&settings.model);
+    let is_routed = settings.provider == table::AUTO && settings.endpoint_url.is_empty();
+    let (model, provider) = match suffix {
+        Some(policy) if POLICIES.contains(&policy) => (base, ""),
+        Some(provider) if table::find(provider).is_some() => (base, provider),
+        _ => (settings.model.as_str(), ""),
+    };
+    let model = if is_routed { model } else { &settings.model };
+    let place = fingerprint(&settings.provider) ^ fingerprint(&settings.endpoint_url).rotate_left(1);
+    (place ^ fingerprint(model).rotate_left(2), model, is_routed.then_some(provider))
 }
 
 impl Call {
@@ -44,38 +58,44 @@ impl Call {
     /// Sends the leg first to where the conversation's last answer came from, if the call itself names that
     /// place. The trace has what became of it.
     pub(super) fn prefer(&mut self, leg: usize, shared: &Shared, now: Now) {
-        let key = self.conversation();
-        let found = shared.affinities.0.iter().find(|(known, ..)| *known == key);
-        let Some((_, at, place)) = found else {
-            self.trace.affinity = "new";
-            return;
+        let conversation = self.conversation();
+        let known = shared.affinities.0.iter().find(|known| known.conversation == conversation);
+        self.trace.affinity = match known {
+            None => "new",
+            Some(known) if now.monotonic - known.at > LIFETIME => "expired",
+            Some(known) => self.go_to(leg, known),
         };
-        if now.monotonic - at > LIFETIME {
-            self.trace.affinity = "expired";
-            return;
-        }
-        let base = &self.settings;
-        let mut targets = self.fallbacks.iter().map(|fallback| fallback.over(base));
-        let fallback = || targets.position(|target| names(&target, place)).map(|at| at + 1);
-        let Some(candidate) = names(base, place).then_some(0).or_else(fallback) else {
-            self.trace.affinity = "elsewhere";
-            return;
-        };
-        if candidate == 0 && place.model == base.model {
-            self.trace.affinity = "unchanged";
-            return;
-        }
-        self.trace.affinity = "kept";
-        let place = place.clone();
-        self.preferred = candidate;
-        self.enter(leg, candidate);
-        if let Some(own) = self.legs.get_mut(leg) {
-            own.candidate = candidate;
-            own.affine = true;
-            if own.settings.model != place.model {
-                own.settings = Rc::new(Settings { model: place.model, ..Settings::clone(&own.settings) });
+    }
+
+    fn go_to(&mut self, leg: usize, known: &Answered) -> &'static str {
+        for candidate in 0..=self.fallbacks.len() {
+            let over = candidate.checked_sub(1).and_then(|at| self.fallbacks.get(at));
+            let settings =
+                over.map_or_else(|| self.settings.clone(), |over| Rc::new(over.over(&self.settings)));
+            let (number, model, provider) = target(&settings);
+            if number != known.target || provider.is_some_and(|own| !own.is_empty() && own != known.provider)
+            {
+                continue;
             }
+            let pins = provider == Some("") && !known.provider.is_empty();
+            if !pins && candidate == 0 {
+                return "unchanged";
+            }
+            let mut pinned = String::from(model);
+            pinned.push(':');
+            pinned.push_str(&known.provider);
+            self.preferred = candidate;
+            self.enter(leg, candidate);
+            if let Some(own) = self.legs.get_mut(leg) {
+                own.candidate = candidate;
+                own.affine = true;
+                if pins {
+                    own.settings = Rc::new(Settings { model: pinned, ..Settings::clone(&own.settings) });
+                }
+            }
+            return "kept";
         }
+        "elsewhere"
     }
 
     /// The leg has answered: the conversation's next call goes there first.
@@ -83,36 +103,19 @@ impl Call {
         if self.settings.session.is_empty() || self.is_recalled() {
             return;
         }
-        let key = self.conversation();
+        let conversation = self.conversation();
         let Some(own) = self.legs.get(leg) else { return };
-        let settings = &own.settings;
-        let mut place = Fallback {
-            model: settings.model.clone(),
-            provider: settings.provider.clone(),
-            endpoint_url: settings.endpoint_url.clone(),
-            ..Fallback::default()
-        };
-        let (model, suffix) = split_suffix(&settings.model);
+        let (target, _, provider) = target(&own.settings);
         // Where a page may not read who answered behind the router, it stays the router's choice.
-        let is_routed = settings.provider == table::AUTO && settings.endpoint_url.is_empty();
-        if is_routed && is_open(suffix) && !own.head.provider.is_empty() {
-            place.model = String::from(model);
-            place.model.push(':');
-            place.model.push_str(&own.head.provider);
+        let provider = match provider {
+            Some("") => own.head.provider.clone(),
+            named => named.unwrap_or_default().to_owned(),
+        };
+        let known = &mut shared.affinities.0;
+        let before = known.iter().position(|known| known.conversation == conversation);
+        if let Some(oldest) = before.or((known.len() >= MOST).then_some(0)) {
+            known.remove(oldest);
         }
-        shared.affinities.put(key, place, now.monotonic);
+        known.push(Answered { conversation, target, provider, at: now.monotonic });
     }
-}
-
-/// Whether the suffix of a model leaves the choice of its provider to the router.
-fn is_open(suffix: Option<&str>) -> bool {
-    suffix.is_none_or(|suffix| POLICIES.contains(&suffix))
-}
-
-/// Whether a target may be this place.
-fn names(target: &Settings, place: &Fallback) -> bool {
-    let (model, suffix) = split_suffix(&target.model);
-    target.provider == place.provider
-        && target.endpoint_url == place.endpoint_url
-        && (target.model == place.model || is_open(suffix) && split_suffix(&place.model).0 == model)
 }
