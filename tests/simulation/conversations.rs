@@ -26,7 +26,6 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 /// **Conversations stay** with who answered, and go no further than the call would.
 pub fn stay(world: &mut World, c: usize, trace: &Value, state: &str) {
-    let now = world.now;
     let sim = &world.sims[c];
     let settings = sim.plan.settings.clone();
     let why = text(trace, "affinity").to_owned();
@@ -91,17 +90,30 @@ pub fn stay(world: &mut World, c: usize, trace: &Value, state: &str) {
             why => panic!("call {c}: {why}"),
         }
     }
-    // Of an answer that was given up, the trace does not tell who had begun to show it.
-    let answered = |attempt: &&Value| match state {
-        "complete" => attempt["outcome"] == "complete",
-        "aborted" => attempt["headers"].is_number(),
-        _ => false,
-    };
-    for attempt in attempts.iter().filter(answered) {
+}
+
+/// A call is over, as far as the core is concerned: from now on it is known who answered.
+pub fn over(world: &mut World, c: usize) {
+    let sim = &world.sims[c];
+    let settings = &sim.plan.settings;
+    if settings.session.is_empty() || sim.call.is_recalled() {
+        return;
+    }
+    let trace: Value = serde_json::from_slice(&sim.call.trace()).expect("JSON");
+    let key = (settings.session.clone(), settings.model.clone(), sim.plan.token);
+    let (now, client) = (world.now, sim.plan.client);
+    let answers = world.clients[client].conversations.0.entry(key).or_default();
+    let whole = trace["state"] == "complete";
+    for attempt in trace["attempts"].as_array().into_iter().flatten() {
+        // Of an answer that was given up, the trace does not tell who had begun to show it.
+        let answered =
+            attempt["outcome"] == "complete" || trace["state"] == "aborted" && attempt["headers"].is_number();
         let (url, mut model) = (text(attempt, "url").to_owned(), text(attempt, "model").to_owned());
         if url == AUTO && text(attempt, "provider") != "auto" && !model.contains(':') {
             model = format!("{model}:{}", text(attempt, "provider"));
         }
-        answers.push((now, url, model, state == "complete"));
+        if answered {
+            answers.push((now, url, model, whole));
+        }
     }
 }

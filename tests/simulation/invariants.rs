@@ -42,6 +42,8 @@ pub struct LaneModel {
     attempts: VecDeque<usize>,
     /// Of the service's own count, as told when nothing else was on its way: its window, and what remains.
     learned: Option<(f64, usize)>,
+    /// The last request whose answer told a count: that of an earlier one comes too late.
+    told: usize,
     limits: Limits,
 }
 
@@ -489,6 +491,12 @@ pub fn answered(world: &mut World, c: usize, connection: usize, head: &Head) {
     if (200..300).contains(&head.status) {
         lane.window = lane.window.map(|window| window + 1.0 / window).filter(|window| *window < 256.0);
     }
+    if head.quota.remaining.is_some() && head.quota.reset.is_some() {
+        if connection < lane.told {
+            return;
+        }
+        lane.told = connection;
+    }
     // A refusal with a wish of its own tells of that, and takes back what was told before.
     if head.status != 200 && head.quota.remaining == Some(0.0) {
         lane.learned = None;
@@ -619,6 +627,7 @@ pub fn settled(world: &mut World, c: usize) {
         return;
     }
     world.sims[c].settled_at = Some(world.now);
+    conversations::over(world, c);
     not_past_the_deadline(world, c);
     let now = world.clock();
     let client = world.sims[c].plan.client;
