@@ -113,13 +113,14 @@ export type CheckpointText = string | undefined | null | Iterable<string> | Asyn
  */
 export interface BatchOptions extends CallOptions {
   /**
-   * How many calls are under way at the same time.
+   * How many calls are under way at the same time, those included that wait for their turn: more than
+   * `limits.concurrency` and `limits.queue` take together are refused with a `QueueFullError`.
    * @default 8
    */
   concurrency?: number | undefined;
   /** Told after each item. */
   onProgress?: ((progress: BatchProgress) => void) | undefined;
-  /** Where finished items are kept, and found again. */
+  /** Where finished items are kept, and found again. Failed ones are not: a later batch calls them anew. */
   checkpoint?: BatchCheckpoint | undefined;
 }
 
@@ -145,7 +146,8 @@ export interface Batch<Answer = ChatFinal | GenerationFinal> extends AsyncIterab
    */
   results(): Promise<BatchResult<Answer>[]>;
   /**
-   * Stops at once: closes what is in flight, takes no further request. Whoever reads gets `reason` thrown.
+   * Stops at once: closes what is in flight, takes no further request. Whoever reads gets `reason` thrown, as soon as
+   * the checkpoint has what had come.
    *
    * @param reason By default a `DOMException` named `AbortError`.
    */
@@ -380,6 +382,7 @@ export class Run<Item extends BatchInput> implements Omit<Batch<BatchAnswer<Item
       }
     } catch (error) {
       this.#fails(error);
+      this.#close();
     }
     this.#ended = true;
     this.#changed();
