@@ -55,10 +55,7 @@ pub fn stay(world: &mut World, c: usize, trace: &Value, state: &str) {
                         .iter()
                         .any(|fallback| fallback.has_token_function || !fallback.provider.is_empty());
                 match answers.iter().rev().find(same) {
-                    Some((at, ..)) => assert!(
-                        planned - at <= LIFETIME + 1.0 || !world.freezes.is_empty(),
-                        "call {c}: too late: {trace}"
-                    ),
+                    Some((at, ..)) => assert!(started - at <= LIFETIME, "call {c}: too late: {trace}"),
                     None => assert!(unseen, "call {c}: {url} {model} answered nothing: {answers:?}"),
                 }
                 let own = |endpoint: &str| match endpoint {
@@ -78,10 +75,7 @@ pub fn stay(world: &mut World, c: usize, trace: &Value, state: &str) {
             "new" | "expired" => {
                 let known =
                     answers.iter().find(|(at, .., whole)| *whole && *at < started && planned - at < LIFETIME);
-                assert!(
-                    known.is_none() || !world.freezes.is_empty(),
-                    "call {c}: {why}, and {known:?} is known"
-                );
+                assert!(known.is_none(), "call {c}: {why}, and {known:?} is known");
                 let feature = if why == "new" { "conversation begins" } else { "conversation was long ago" };
                 *world.stats.entry(feature).or_default() += 1;
             }
