@@ -10,6 +10,7 @@ import { prepareSchema } from "./schema.js";
 import { ChatStream, GenerationStream, type ChatFinal } from "./stream.js";
 import { readObject } from "./structured.js";
 import type { Accounts } from "./accounts.js";
+import type { Batch, BatchAnswer, BatchInput, BatchOptions, Run } from "./batch.js";
 import type { ChatCompletion, ChatCompletionRequest } from "./types/chat.js";
 import type { TextGenerationOutput, TextGenerationRequest } from "./types/generation.js";
 import type { LedgerSummary, ModelFilter, ModelInfo } from "./types/money.js";
@@ -141,6 +142,28 @@ export class InferenceClient {
   }
 
   /**
+   * Makes many calls, a few at a time: chats (requests with `messages`) and text generations (with `inputs`). Each is
+   * an ordinary call, with this client's limits, retries, budgets and cache. Nothing is sent before the batch is read.
+   *
+   * @param requests Requests, or `{ request, id?, options? }`; an array, or anything else that gives one after the
+   *   other. The next is taken when there is room for it.
+   */
+  batch<Item extends BatchInput>(requests: Iterable<Item> | AsyncIterable<Item>, options?: BatchOptions): Batch<BatchAnswer<Item>> {
+    let loading: Promise<Run<Item>> | undefined;
+    const load = (): Promise<Run<Item>> => (loading ??= import("./batch.js").then(({ Run }) => new Run<Item>(this, this.#options, requests, options)));
+    return {
+      next: async () => (await load()).next(),
+      return: async () => (await load()).return(),
+      throw: async (error) => (await load()).throw(error),
+      results: async () => (await load()).results(),
+      abort: (reason) => void load().then((run) => run.abort(reason), () => {}),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  /**
    * This client, bound to a dedicated endpoint or an OpenAI-compatible server. It has the same options, and books
    * of its own: a ledger, and what its budgets have spent.
    *
@@ -190,11 +213,7 @@ export class InferenceClient {
       ready = Promise.all([ready, import("./recall.js").then((module) => (recall = module), () => {})]).then(() => {});
     }
     const begin = (hooks: Hooks, core?: object): glue.Call => {
-      const { body, options: own, schema } = split(request);
-      if (schema !== undefined) {
-        const prepared = prepareSchema(schema);
-        body["response_format"] ??= prepared.responseFormat;
-      }
+      const { json, own } = written(request);
       const call = merge(own, options);
       const all = merge(this.#options, call);
       // The call and its flight ask for one token together.
@@ -205,7 +224,7 @@ export class InferenceClient {
       const ask = typeof retry === "object" ? retry?.shouldRetry : undefined;
       const shouldRetry = ask && ((facts: string) => ask(fromFacts(facts)));
       return guarded(() =>
-        this.#client().call(isGeneration, streamed, stringify(body), overrides, tokens!, fetch, shouldRetry, hooks),
+        this.#client().call(isGeneration, streamed, json, overrides, tokens!, fetch, shouldRetry, hooks),
       );
     };
     try {
@@ -305,16 +324,22 @@ export interface ChatCompletions {
   ): Promise<ChatStream | ChatCompletion>;
 }
 
-function stringify(body: object): string {
+/** A request as the core reads it, and the options that it carries. @internal */
+export function written(request: object): { json: string; own: RequestOptions } {
+  const { body, options: own, schema } = split(request);
+  if (schema !== undefined) {
+    const prepared = prepareSchema(schema);
+    body["response_format"] ??= prepared.responseFormat;
+  }
   try {
-    return JSON.stringify(body);
+    return { json: JSON.stringify(body), own };
   } catch (cause) {
     throw new InputError("input", `The request cannot be written as JSON: ${String(cause)}`, { option: "request" }, cause);
   }
 }
 
-/** Runs a call into the core whose errors are facts in JSON. */
-function guarded<Result>(work: () => Result): Result {
+/** Runs a call into the core whose errors are facts in JSON. @internal */
+export function guarded<Result>(work: () => Result): Result {
   try {
     return work();
   } catch (thrown) {

@@ -64,6 +64,13 @@ export interface Trace {
   attempts: TraceAttempt[];
   /** What the cache did; absent when it was not asked. */
   cache?: CacheTrace;
+  /**
+   * With `sessionAffinity`, why the call's first request went where it did: to who answered the conversation's last
+   * call (`"kept"`), which is where it goes anyway, or nobody knows who it was behind the router (`"unchanged"`);
+   * because there was no such call (`"new"`), it was too long ago (`"expired"`), or who answered is none of this
+   * call's targets (`"elsewhere"`).
+   */
+  affinity?: "kept" | "unchanged" | "new" | "expired" | "elsewhere";
 }
 
 /** What the cache did for a call, in a {@link Trace}. */

@@ -14,6 +14,18 @@ export type {
   PlainChatArguments,
   StructuredChatArguments,
 } from "./client.js";
+export type {
+  Batch,
+  BatchAnswer,
+  BatchCheckpoint,
+  BatchInput,
+  BatchItem,
+  BatchOptions,
+  BatchProgress,
+  BatchRequest,
+  BatchResult,
+  CheckpointText,
+} from "./batch.js";
 export { ChatStream, GenerationStream } from "./stream.js";
 export type { AssistantMessage, ChatEvent, ChatFinal, ChatFinalChoice, GenerationFinal } from "./stream.js";
 export { init } from "./instance.js";

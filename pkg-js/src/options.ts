@@ -281,6 +281,19 @@ export interface CallOptions {
    * stay here: no service sees them.
    */
   tags?: Readonly<Record<string, string>> | undefined;
+  /**
+   * The conversation that the call belongs to, under a name of yours. It goes first to the provider (or the fallback)
+   * that answered the conversation's last call, which has its beginning in its prompt cache: where the router chooses
+   * (`provider: "auto"` without a provider's suffix), that provider is pinned; of `fallbacks`, the one that answered
+   * goes first. Where that target is left alone, makes all wait for longer than `retry.maxRetryAfter` or fails, the call
+   * goes on as it would without this, and the conversation moves to whoever answers.
+   *
+   * Kept for ten minutes after an answer, for the last 1,000 conversations of the client, each apart by model and key.
+   * The name itself is neither kept nor sent, and nothing of it is in {@link InferenceClient.snapshot}.
+   * `trace.affinity` says what became of it. Pages in which the router's headers cannot be read do not learn who
+   * answered: there the router's choice is left to it.
+   */
+  sessionAffinity?: string | undefined;
   /** Told when a call is over, however it ended: its tokens, and its cost where that is known. */
   onUsage?: ((record: UsageRecord) => void) | undefined;
   /** Told when a request is sent. */

@@ -7,8 +7,7 @@ import { Exchange, nothing, WANT } from "./exchange.js";
 import { Growing } from "./growing.js";
 import { readMarks, readText } from "./instance.js";
 import type { FallbackNotice } from "./options.js";
-import { prepareSchema } from "./schema.js";
-import { factsOf, readObject } from "./structured.js";
+import { readObject, withObject } from "./structured.js";
 import type { ChatCompletionChunk, CompletionUsage, FinishReason, ToolCall } from "./types/chat.js";
 import type { TextGenerationOutput, TextGenerationStreamOutput } from "./types/generation.js";
 import type { Cost } from "./types/money.js";
@@ -399,12 +398,7 @@ export class ChatStream<Value = unknown, Written = Value> extends AnswerStream<C
       .map((choice) => ({ ...choice, message: assistantMessage(choice) }))
       .sort((a, b) => a.index - b.index);
     const { index: _, ...first } = choices[0]!;
-    const final: ChatFinal<Value> = { ...result, ...first, choices };
-    const schema = this.#schema;
-    if (schema === undefined || (final.toolCalls.length > 0 && final.text.trim() === "")) return final;
-    return prepareSchema(schema)
-      .validate(readObject(final), factsOf(final))
-      .then((object) => ({ ...final, object: object as Value }));
+    return withObject<Value>({ ...result, ...first, choices }, this.#schema);
   }
 }
 

@@ -1,7 +1,9 @@
 /** The value that a complete answer's text is. */
 
 import { InvalidResponseError, TruncatedError, type ErrorFacts } from "./errors.js";
+import { prepareSchema } from "./schema.js";
 import type { ChatFinal } from "./stream.js";
+import type { Schema } from "./types/schema.js";
 
 /**
  * Reads an answer's text as JSON. Models that are not held to JSON put it between lines of three
@@ -29,6 +31,17 @@ export function readObject(final: ChatFinal<unknown>): unknown {
           toolCalls.length > 0 ? "The model called tools instead of answering" : "The answer is not JSON",
         ] as const);
   throw new Class(code, what, factsOf(final));
+}
+
+/**
+ * The answer with the value that its text is, checked by the request's schema; as it is without one, and when the
+ * model called tools instead.
+ */
+export function withObject<Value>(final: ChatFinal<Value>, schema: Schema | undefined): ChatFinal<Value> | Promise<ChatFinal<Value>> {
+  if (schema === undefined || (final.toolCalls.length > 0 && final.text.trim() === "")) return final;
+  return prepareSchema(schema)
+    .validate(readObject(final), factsOf(final))
+    .then((object) => ({ ...final, object: object as Value }));
 }
 
 /** What an error about a complete answer tells of it. */

@@ -6,7 +6,7 @@ import type { Trace } from "./errors.js";
  * A trace as one line: `complete in 1840 ms: groq refused 429, retry after 512 ms; groq complete (first token 230 ms)`.
  */
 export function summary(trace: Trace): string {
-  const { attempts, state, cache } = trace;
+  const { attempts, state, cache, affinity } = trace;
   const steps = attempts.map(({ provider, status, outcome, verdict, delay, sent, firstToken, hedge }) => {
     const words = [hedge ? "hedge" : "", provider, outcome, status !== undefined && status !== 200 ? status : ""];
     const then = verdict && verdict !== "fail" ? `, ${verdict}${delay === undefined ? "" : ` after ${delay} ms`}` : "";
@@ -14,6 +14,7 @@ export function summary(trace: Trace): string {
     return words.filter((word) => word !== "").join(" ") + first + then;
   });
   if (cache?.hit) steps.push(cache.joined ? "shared with a call in flight" : `cached ${cache.age} ms ago`);
+  if (affinity === "kept") steps.unshift("to who answered last");
   const end = attempts.at(-1)?.ended;
   return `${state}${end === undefined ? "" : ` in ${end} ms`}${steps.length > 0 ? `: ${steps.join("; ")}` : ""}`;
 }

@@ -8,6 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use super::call::{self, Call, Callbacks, Hooks, Sleepers};
 use super::{global, options};
+use crate::core::cache::Key;
 use crate::core::engine::plan::Task;
 use crate::core::engine::settings::Settings;
 use crate::core::engine::{self, Shared};
@@ -119,6 +120,12 @@ impl Client {
         let callbacks = Callbacks { tokens, fetch: own_fetch, should_retry };
         Ok(Call::new(call::Inner::new(call, self.shared.clone(), self.sleepers.clone(), callbacks, hooks)))
     }
+}
+
+/// What a request (JSON) is known by beside `form`: 64 hexadecimal digits that do not tell it.
+#[wasm_bindgen(js_name = keyOf)]
+pub fn key_of(form: &str, request: &str) -> String {
+    Key::new(form.as_bytes()).of_request(request.as_bytes())
 }
 
 fn facts(error: &Error) -> JsValue {

@@ -24,6 +24,7 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
         (&mut settings.hub_url, "hubUrl"),
         (&mut settings.bill_to, "billTo"),
         (&mut settings.cache_note, "cacheNote"),
+        (&mut settings.session, "sessionAffinity"),
     ];
     for (place, name) in texts {
         text(options, name, name, place)?;

@@ -1,5 +1,6 @@
 //! The life of calls that do not go well at first: retries, other targets, broken answers, hedges, waking endpoints.
 
+mod affinity;
 mod fallbacks;
 mod hedging;
 mod mid_stream;

@@ -18,7 +18,7 @@ const script = (name) => [`dist/${name}.js`, `dist/${name}.js.map`];
 const declarations = (name) => `dist/${name}.d.ts`;
 const conditional = ["edge-light", "inline", "node", "web", "workerd"].map((name) => `entries/${name}`);
 const separate = ["cache", "opentelemetry", "testing"];
-const modules = ["accounts", "client", "errors", "exchange", "growing", "index", "instance", "json-schema", "options", "recall", "schema", "stream", "structured", "trace"];
+const modules = ["accounts", "batch", "client", "errors", "exchange", "growing", "index", "instance", "json-schema", "options", "recall", "schema", "stream", "structured", "trace"];
 
 /** The name of a file that several scripts load, or that is loaded later, without what tells its content. */
 const shared = (file) => /^dist\/(\w+)-[0-9A-Z]{8}\.js$/.exec(file)?.[1];
@@ -78,7 +78,7 @@ describe("the packed package", () => {
   });
 
   test("is one file for what every user loads, what that shares with parts which load later, and those parts", () => {
-    assert.deepEqual(packed.map(shared).filter((name) => name !== undefined).sort(), ["accounts", "chunk", "chunk", "recall"]);
+    assert.deepEqual(packed.map(shared).filter((name) => name !== undefined).sort(), ["accounts", "batch", "chunk", "chunk", "recall"]);
   });
 
   test("holds only plain files below package/, readable by all", async () => {

@@ -13,6 +13,7 @@ use hf_inference_wasm::core::resilience::lane::{Admission, Applicant, Limits};
 use hf_inference_wasm::core::wire::batch::Want;
 use serde_json::Value;
 
+use crate::conversations;
 use crate::kept;
 use crate::scenario::{self, PLACES, PROMPT};
 use crate::service::{self, Answer, Told};
@@ -42,6 +43,8 @@ pub struct LaneModel {
     attempts: VecDeque<usize>,
     /// Of the service's own count, as told when nothing else was on its way: its window, and what remains.
     learned: Option<(f64, usize)>,
+    /// The last request whose answer told a count: that of an earlier one comes too late.
+    told: usize,
     limits: Limits,
 }
 
@@ -215,7 +218,9 @@ fn attempts_are_bounded(world: &mut World, c: usize, leg: usize, connection: usi
     assert!(retries <= settings.retry.limit, "call {c}: retry {retries} of {}", settings.retry.limit);
     let routes = if sim.plan.task == Task::Generation { 2 } else { 1 };
     let wakes = sim.facts.wakes.get(&leg).copied().unwrap_or(0);
-    let targets = 1 + settings.fallbacks.len() as u32 + if settings.automatic.is_some() { 3 } else { 0 };
+    let preferred = u32::from(!settings.session.is_empty());
+    let targets =
+        1 + preferred + settings.fallbacks.len() as u32 + if settings.automatic.is_some() { 3 } else { 0 };
     let most = if leg == 0 { targets * (settings.retry.limit + routes) + wakes } else { routes };
     let sends = sim.facts.sends.entry(leg).or_default();
     *sends += 1;
@@ -486,6 +491,12 @@ pub fn answered(world: &mut World, c: usize, connection: usize, head: &Head) {
     if (200..300).contains(&head.status) {
         lane.window = lane.window.map(|window| window + 1.0 / window).filter(|window| *window < 256.0);
     }
+    if head.quota.remaining.is_some() && head.quota.reset.is_some() {
+        if connection < lane.told {
+            return;
+        }
+        lane.told = connection;
+    }
     // A refusal with a wish of its own tells of that, and takes back what was told before.
     if head.status != 200 && head.quota.remaining == Some(0.0) {
         lane.learned = None;
@@ -644,6 +655,7 @@ pub fn settled(world: &mut World, c: usize) {
         return;
     }
     world.sims[c].settled_at = Some(world.now);
+    conversations::over(world, c);
     not_past_the_deadline(world, c);
     let now = world.clock();
     let client = world.sims[c].plan.client;
@@ -918,6 +930,7 @@ fn the_trace_is_consistent(world: &mut World, c: usize, trace: &Value, state: &s
     }
     assert_eq!(complete, usize::from(state == "complete"), "call {c}: {trace}");
     retries_of(world, c, trace);
+    conversations::stay(world, c, trace, state);
 }
 
 /// Notes when the retries of a call took from the budget.

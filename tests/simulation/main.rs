@@ -9,6 +9,7 @@
 #[allow(dead_code)]
 mod random;
 
+mod conversations;
 mod invariants;
 mod kept;
 mod money;
@@ -45,6 +46,12 @@ const FEATURES: &[&str] = &[
     "caller vanishes",
     "continuation read",
     "continue",
+    "conversation begins",
+    "conversation kept",
+    "conversation moves",
+    "conversation stays anyway",
+    "conversation was elsewhere",
+    "conversation was long ago",
     "cut mid-stream",
     "end: aborted",
     "end: budget",

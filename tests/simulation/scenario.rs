@@ -31,8 +31,11 @@ pub const PLACES: &[&str] = &[
     "https://api.groq.com/",
     "https://huggingface.co/api/models/",
 ];
-/// The place of the catalogue, and of the Hub's mapping.
+/// What calls to the router that chooses by itself have for a home.
+const TALK: usize = 4;
+/// The places of the catalogue, of the router that chooses by itself, and of the Hub's mapping.
 pub const CATALOGUE: usize = 4;
+pub const ROUTER: usize = 5;
 pub const HUB: usize = 9;
 
 /// How a caller reads.
@@ -99,12 +102,14 @@ impl Scenario {
             .collect();
         let count = if crowded { 20 + random.below(60) } else { 1 + random.below(25) };
         let spread = random.pick(&[0.0, 100.0, 5_000.0, 60_000.0, 200_000.0]);
-        let home = random.below(4);
+        // Conversations are held with the router, where there is something to choose.
+        let talks = random.one_in(4);
+        let home = if talks { TALK } else { random.below(4) };
         let calls = (0..count)
             .map(|_| {
                 let client = random.below(clients.len());
                 let starts = spread * random.unit();
-                call(client, starts, clients[client].limits, crowded.then_some(home), random)
+                call(client, starts, clients[client].limits, (crowded || talks).then_some(home), random)
             })
             .collect();
         let mut moments = |chances: usize, sizes: &[f64]| -> Vec<(f64, f64)> {
@@ -240,6 +245,15 @@ fn call(
     settings.notices = random.one_in(3);
     if random.one_in(2) {
         settings.tags = vec![("user".to_owned(), random.pick(&["ann", "bob"]).to_owned())];
+    }
+    if random.one_in(2) {
+        // A conversation is held in one protocol.
+        let names =
+            if task == Task::Chat { ["one conversation", "another"] } else { ["one text", "another text"] };
+        settings.session = random.pick(&names).to_owned();
+    }
+    if home == Some(TALK) && place == TALK {
+        token = Some(HF_TOKENS[0]);
     }
     let request = match task {
         Task::Chat => format!(r#"{{"messages":[{{"role":"user","content":"{PROMPT}"}}]}}"#),

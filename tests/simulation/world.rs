@@ -10,11 +10,12 @@ use hf_inference_wasm::core::ports::Now;
 use hf_inference_wasm::core::secret::{Secret, fingerprint};
 use hf_inference_wasm::core::wire::batch::Want;
 
+use crate::conversations::Conversations;
 use crate::invariants::{self, Breakers, LaneModel};
 use crate::kept::{self, Store};
 use crate::money::{self, Purse};
 use crate::random::Random;
-use crate::scenario::{self, CATALOGUE, CallPlan, ClientPlan, HUB, PLACES, Scenario};
+use crate::scenario::{self, CATALOGUE, CallPlan, ClientPlan, HUB, PLACES, ROUTER, Scenario};
 use crate::service::{Answer, Asked, Ending, Service, Truth};
 use crate::shown::Shown;
 
@@ -171,6 +172,8 @@ pub struct Client {
     pub purse: Option<Purse>,
     /// Thresholds of the budget that were told.
     pub alerts: Vec<u64>,
+    /// What its calls' conversations were answered.
+    pub conversations: Conversations,
     /// Requests for text, which may take more than they reserve.
     pub generations: u64,
 }
@@ -225,6 +228,7 @@ impl World {
                 withdrawn: Vec::new(),
                 purse: plan.purse,
                 alerts: Vec::new(),
+                conversations: Conversations::default(),
                 generations: 0,
             })
             .collect();
@@ -753,6 +757,18 @@ impl World {
             let at = body.arrivals.first().map_or(now, |arrival| arrival.0);
             body.arrivals = vec![(at, end)];
             body.told.clear();
+        }
+        // The router tells who answered, unless it cannot be read.
+        if place == ROUTER
+            && let Answer::Head { head, .. } = &mut answer
+            && !self.random.one_in(4)
+        {
+            let pinned = ["groq", "together", "novita", "nscale"].into_iter().find(|provider| {
+                let model = format!("{{\"model\":\"{}:{provider}\"", scenario::MODEL);
+                request.body.as_deref().is_some_and(|body| body.starts_with(model.as_bytes()))
+            });
+            let provider = pinned.unwrap_or_else(|| self.random.pick(&["groq", "together"]));
+            provider.clone_into(&mut head.provider);
         }
         let retries = request.headers.iter().find(|(name, _)| name == "x-retry-count");
         let retries = retries.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);

@@ -103,6 +103,8 @@ pub struct Leg {
     pub before: f64,
     /// It races the first leg.
     pub hedge: bool,
+    /// It is where the conversation's last answer came from, before the call's own targets.
+    pub affine: bool,
     /// Its answer broke off after some of it was shown, and this is to be done once another attempt is sure
     /// to come.
     pub broken: Option<MidStream>,

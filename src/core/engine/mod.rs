@@ -6,6 +6,7 @@
 //! brings something to show takes the lead: the others end, and the consumer reads it. Nothing here
 //! waits, and nothing here knows JavaScript.
 
+pub mod affinity;
 pub mod attempt;
 pub mod judge;
 pub mod leg;
@@ -128,6 +129,10 @@ pub struct Call {
     estimated_prompt: f64,
     /// An answer is to be looked for before a request is planned.
     recalls: bool,
+    /// Whoever answered the conversation last has still to be looked for.
+    prefers: bool,
+    /// The fallback that was tried first for its sake; 0 for none.
+    preferred: usize,
     /// What is on the tape and not yet taken, and whether its end has been put there.
     tape: Vec<u8>,
     tape_ended: bool,
@@ -186,6 +191,7 @@ impl Call {
         let fallbacks = std::mem::take(&mut settings.fallbacks);
         let may_ask_router = settings.automatic.is_some() && settings.endpoint_url.is_empty();
         let recalls = settings.recalls;
+        let prefers = !settings.session.is_empty();
         let mut trace = Trace::new(now);
         if settings.tapes {
             trace.recalled(&settings.cache_note);
@@ -215,6 +221,7 @@ impl Call {
             sent: None,
             before: 0.0,
             hedge: false,
+            affine: false,
             broken: None,
         };
         Ok(Call {
@@ -243,6 +250,8 @@ impl Call {
             rearm: false,
             estimated_prompt,
             recalls,
+            prefers,
+            preferred: 0,
             tape: Vec::new(),
             tape_ended: false,
             number,
@@ -327,6 +336,11 @@ impl Call {
     }
 
     fn plan(&mut self, leg: usize, shared: &mut Shared, now: Now) {
+        if std::mem::take(&mut self.prefers) {
+            self.prefer(leg, shared, now);
+            // It may have a credential of its own that has to be asked for.
+            return;
+        }
         let Some(own) = self.legs.get_mut(leg) else { return };
         let Some(members) = Members::read(&self.request) else { return };
         if own.offers.is_none() {
@@ -858,7 +872,11 @@ impl Call {
         let Some(own) = self.legs.get(leg) else { return };
         let verdict = match mode {
             MidStream::Fail if mid_stream => Verdict::Fail,
-            _ => judge::verdict(own, &error, deadline, shared, now),
+            _ => match judge::verdict(own, &error, deadline, shared, now) {
+                // It would not have been asked if it had not answered before.
+                Verdict::Fail if own.affine => Verdict::Next,
+                verdict => verdict,
+            },
         };
         let counts = match verdict {
             // It is not failing, it is getting up.
@@ -998,7 +1016,11 @@ impl Call {
         if own.hedge {
             return self.give_up(leg, error, shared, now);
         }
-        if own.candidate >= self.fallbacks.len() {
+        let mut candidate = if own.affine { 0 } else { own.candidate + 1 };
+        if candidate > 0 && candidate == self.preferred {
+            candidate += 1;
+        }
+        if candidate > self.fallbacks.len() {
             let (model, _) = plan::split_suffix(&self.settings.model);
             if std::mem::take(&mut self.may_ask_router) && url::is_model_id(model) {
                 let known = shared.catalogue.terms(model).to_vec();
@@ -1012,10 +1034,10 @@ impl Call {
             return self.give_up(leg, error, shared, now);
         }
         let from = own.target().map(|target| (target.provider.clone(), target.model.clone()));
-        let candidate = own.candidate + 1;
         self.resume(leg);
         if let Some(own) = self.legs.get_mut(leg) {
             own.candidate = candidate;
+            own.affine = false;
             own.retries = 0;
             own.waking_since = None;
             own.batch.clear();
@@ -1048,18 +1070,7 @@ impl Call {
         let (settings, token, asks) = match candidate.checked_sub(1).and_then(|at| self.fallbacks.get(at)) {
             None => (base.clone(), self.token.clone(), self.has_token_function && self.token.is_none()),
             Some(fallback) => {
-                let mut settings = Settings::clone(base);
-                if !fallback.model.is_empty() {
-                    settings.model.clone_from(&fallback.model);
-                }
-                if !fallback.endpoint_url.is_empty() {
-                    settings.endpoint_url.clone_from(&fallback.endpoint_url);
-                    settings.provider = table::AUTO.to_owned();
-                    settings.base_url.clear();
-                } else if !fallback.provider.is_empty() {
-                    settings.provider.clone_from(&fallback.provider);
-                    settings.endpoint_url.clear();
-                }
+                let mut settings = fallback.over(base);
                 // Behind what stands in for the router, every provider has the same host.
                 let stays = settings.endpoint_url == base.endpoint_url
                     && (settings.provider == base.provider || !settings.base_url.is_empty());
@@ -1155,6 +1166,9 @@ impl Call {
         self.settled = true;
         // The one that has most to tell speaks for the call.
         let told = self.leader.or_else(|| self.legs.iter().position(|leg| leg.stream.answer.has_output()));
+        if let Some(leader) = self.leader.filter(|_| self.error.is_none()) {
+            self.remember(leader, shared, now);
+        }
         if self.leader.is_none()
             && let Some(own) = self.legs.get_mut(told.unwrap_or(0))
         {
@@ -1334,6 +1348,7 @@ impl Call {
         }
         let stream = last.stream.anew();
         let candidate = last.candidate;
+        let next = if last.affine { 0 } else { candidate + 1 };
         let leg = Leg {
             candidate,
             settings: last.settings.clone(),
@@ -1357,6 +1372,7 @@ impl Call {
             sent: None,
             before: 0.0,
             hedge: true,
+            affine: false,
             broken: None,
         };
         self.legs.push(leg);
@@ -1366,11 +1382,11 @@ impl Call {
             own.watchdog.waits();
         }
         // Another target, where there is one: the same may be slow for both.
-        if candidate < self.fallbacks.len() {
+        if next <= self.fallbacks.len() {
             if let Some(own) = self.legs.get_mut(number) {
-                own.candidate = candidate + 1;
+                own.candidate = next;
             }
-            self.enter(number, candidate + 1);
+            self.enter(number, next);
         }
         self.begun.push(number);
         f64::INFINITY

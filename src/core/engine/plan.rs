@@ -100,7 +100,7 @@ pub enum Plan {
 const NAMELESS_MODEL: &str = "tgi";
 
 /// Suffixes of a model by which the automatic router chooses a provider.
-const POLICIES: &[&str] = &["fastest", "cheapest", "preferred"];
+pub const POLICIES: &[&str] = &["fastest", "cheapest", "preferred"];
 
 /// Decides where the call goes. `offers` is the Hub's answer, once it is there.
 pub fn plan(

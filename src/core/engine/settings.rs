@@ -65,6 +65,8 @@ pub struct Settings {
     pub cache_note: String,
     /// Names and values by which the caller tells its calls apart in the ledger and in budgets.
     pub tags: Vec<(String, String)>,
+    /// The conversation that the call belongs to, which stays with who answered it last; empty for none.
+    pub session: String,
 }
 
 /// How long a dedicated endpoint of Hugging Face may take to wake.
@@ -83,6 +85,25 @@ pub struct Fallback {
     pub token: Option<Secret>,
     /// The credential is to be asked for.
     pub has_token_function: bool,
+}
+
+impl Fallback {
+    /// The options of a call that comes here.
+    pub fn over(&self, base: &Settings) -> Settings {
+        let mut settings = base.clone();
+        if !self.model.is_empty() {
+            settings.model.clone_from(&self.model);
+        }
+        if !self.endpoint_url.is_empty() {
+            settings.endpoint_url.clone_from(&self.endpoint_url);
+            settings.provider = table::AUTO.to_owned();
+            settings.base_url.clear();
+        } else if !self.provider.is_empty() {
+            settings.provider.clone_from(&self.provider);
+            settings.endpoint_url.clear();
+        }
+        settings
+    }
 }
 
 /// In which order other providers of a model are tried.
@@ -149,6 +170,7 @@ impl Default for Settings {
             tapes: false,
             cache_note: String::new(),
             tags: Vec::new(),
+            session: String::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the calls of one client share: what is known of each target, and who may send now.
 
+use super::affinity::Affinities;
 use crate::core::ports::{Milliseconds, Now, Random};
 use crate::core::provider::catalogue::Catalogue;
 use crate::core::provider::mapping;
@@ -29,6 +30,8 @@ pub struct Shared {
     pub catalogue: Catalogue,
     /// What was used, and may be.
     pub accounts: Accounts,
+    /// Who answered which conversation last.
+    pub affinities: Affinities,
     /// Callers may be cut off without a word, as in Cloudflare's workers. There a call in flight is looked
     /// at every few seconds, and one that is not heard of gives its place up.
     pub mortal: bool,

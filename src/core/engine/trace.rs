@@ -38,12 +38,16 @@ pub struct Trace {
     attempts: Vec<Attempt>,
     /// What the cache did, if it was asked.
     pub cache: Option<Box<Recalled>>,
+    /// Why it went first where it did, if it belongs to a conversation: `kept` (to who answered that last),
+    /// `unchanged` (which is where it goes anyway), `new`, `expired`, or `elsewhere` (which is none of its
+    /// targets).
+    pub affinity: &'static str,
 }
 
 impl Trace {
     /// The call begins.
     pub fn new(now: Now) -> Trace {
-        Trace { started: now, state: "open", attempts: Vec::new(), cache: None }
+        Trace { started: now, state: "open", attempts: Vec::new(), cache: None, affinity: "" }
     }
 
     /// An attempt wants to send its request. Returns its number, by which the rest is told.
@@ -147,7 +151,7 @@ impl Trace {
 
     /// `{ "startedAt", "state", "attempts": [{ "provider", "model", "url", "status"?, "queued", "sent"?,
     /// "headers"?, "firstToken"?, "lastToken"?, "ended"?, "outcome", "verdict"?, "delay"?, "hedge"?,
-    /// "wasted"?: { "prompt_tokens", "completion_tokens" }, "usd"? }], "cache"? }`; `startedAt` is in milliseconds since 1970.
+    /// "wasted"?: { "prompt_tokens", "completion_tokens" }, "usd"? }], "cache"?, "affinity"? }`; `startedAt` is in milliseconds since 1970.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut trace = ObjectWriter::new(out);
         trace.integer("startedAt", whole(self.started.unix)).text("state", self.state.as_bytes());
@@ -163,6 +167,7 @@ impl Trace {
         if let Some(cache) = &self.cache {
             cache.write(trace.key("cache"));
         }
+        trace.text_if("affinity", self.affinity.as_bytes());
         trace.end();
     }
 

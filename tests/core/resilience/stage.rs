@@ -181,16 +181,32 @@ impl Stage {
     ) -> usize {
         let mut settings = Settings { notices: true, ..Settings::default() };
         change(&mut settings);
-        let number = self.enter(task, true, request, token, settings);
-        self.runs[number].call.want(want);
+        self.start(task, request.to_string().into_bytes(), token, want, settings)
+    }
+
+    /// Begins a call whose request is this text to the letter.
+    pub fn ask_text(&mut self, task: Task, request: &str, settings: Settings) -> usize {
+        self.start(task, request.as_bytes().to_vec(), Some(TOKEN), Want::Events, settings)
+    }
+
+    /// Begins a chat whose answer comes whole.
+    pub fn whole(&mut self, request: Value, settings: Settings) -> usize {
+        let number = self.enter(Task::Chat, false, request.to_string().into_bytes(), Some(TOKEN), settings);
         self.look(number);
         self.follow_up(number);
         number
     }
 
-    /// Begins a chat whose answer comes whole.
-    pub fn whole(&mut self, request: Value, settings: Settings) -> usize {
-        let number = self.enter(Task::Chat, false, request, Some(TOKEN), settings);
+    fn start(
+        &mut self,
+        task: Task,
+        request: Vec<u8>,
+        token: Option<&str>,
+        want: Want,
+        settings: Settings,
+    ) -> usize {
+        let number = self.enter(task, true, request, token, settings);
+        self.runs[number].call.want(want);
         self.look(number);
         self.follow_up(number);
         number
@@ -200,11 +216,11 @@ impl Stage {
         &mut self,
         task: Task,
         streamed: bool,
-        request: Value,
+        request: Vec<u8>,
         token: Option<&str>,
         settings: Settings,
     ) -> usize {
-        let (request, now) = (request.to_string().into_bytes(), self.now());
+        let now = self.now();
         let secret = token.and_then(Secret::new);
         let asks = token.is_none();
         let call = Call::new(task, streamed, settings, request, secret, asks, &mut self.shared, now);

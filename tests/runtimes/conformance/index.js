@@ -1,3 +1,4 @@
+import { batchChecks } from "./batch.js";
 import { byteChecks } from "./bytes.js";
 import { cacheChecks } from "./cache.js";
 import { cancelChecks } from "./cancel.js";
@@ -27,6 +28,7 @@ export const checks = [
   ...timeoutChecks,
   ...resilienceChecks,
   ...moneyChecks,
+  ...batchChecks,
   ...hostileChecks,
   ...concurrencyChecks,
 ];
