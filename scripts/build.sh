@@ -15,7 +15,11 @@ glue=$target/glue
 
 # No path of the machine that built it ends up in the module.
 remap="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$PWD=. --remap-path-prefix=$(rustc --print sysroot)=rust"
-compile() { "$@" build --locked --release --target wasm32-unknown-unknown --target-dir "$target" --features "${FEATURES:-}"; }
+# `rustc --crate-type cdylib`: as long as the tests' library is built along, Cargo leaves out the optimisation at link time.
+compile() {
+  "$1" rustc --lib --crate-type cdylib --locked --release --target wasm32-unknown-unknown --target-dir "$target" \
+    --features "${FEATURES:-}" "${@:2}"
+}
 
 say "core → WebAssembly"
 if [ -f target/setup/debian-rust ]; then
