@@ -130,6 +130,37 @@ impl Running {
     }
 }
 
+/// What a promise came to; `None` when what the leg does was given up first.
+type Answer = Option<Result<JsValue, JsValue>>;
+
+/// What a leg waits for, if for anything.
+type Waiting = Option<(Promise, Awaited)>;
+
+/// What a promise is for that a leg waits for.
+enum Awaited {
+    /// A token of the caller's function.
+    Token,
+    /// An answer that costs no request.
+    Found,
+    /// The caller's opinion whether to try again.
+    Opinion,
+    /// A moment, or to be woken: the leg's ticket, and the timer.
+    Turn(u64, JsValue),
+    /// A response, and the promise of `fetch` for who gives it up.
+    Response(Promise),
+    /// A chunk of a body that is read at once.
+    Rest(Rest),
+    /// A chunk of a body that is fed as it comes.
+    Chunk,
+}
+
+/// A body that is read at once: of at most `limit` bytes, what is beyond is cut off.
+struct Rest {
+    reader: ChunkReader,
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
 /// The part of a call that its pending work keeps alive.
 pub struct Inner {
     call: RefCell<engine::Call>,
@@ -240,33 +271,74 @@ impl Inner {
         self.hooks.changed(true);
     }
 
-    /// Runs a leg until it hands over to the loop, or ends.
+    /// Runs a leg until it hands over to the loop, or ends. What it does is told in functions that do not
+    /// wait, between which it waits in one place: a future of its own for each would be twice the code.
     fn run(self: &Rc<Inner>, leg: usize) {
         let inner = self.clone();
         spawn_local(async move {
             loop {
                 let step = inner.step(leg);
                 inner.follow_up();
-                match step {
-                    Step::Token(candidate) => inner.ask_for_token(leg, candidate).await,
-                    Step::Recall(key, deterministic) => inner.recall(leg, &key, deterministic).await,
-                    Step::Send(request) => inner.send(leg, *request).await,
-                    Step::Consult(facts) => inner.consult(leg, facts).await,
-                    Step::Wait(until) => inner.sleep(leg, until).await,
-                    Step::Read => inner.read(leg).await,
-                    Step::Lead => {
-                        let reader = inner.legs.borrow().get(leg).and_then(|leg| leg.reader.clone());
-                        if let Some(reader) = reader {
-                            inner.handed.set(Some(leg));
-                            inner.hooks.lead(&reader);
-                        }
-                        return;
-                    }
-                    Step::Over => return inner.interrupt(leg),
+                let Some(mut waiting) = inner.begin(leg, step) else { return };
+                while let Some((promise, awaited)) = waiting {
+                    let answer = inner.await_for(leg, promise).await;
+                    waiting = inner.heard(leg, awaited, answer);
                 }
                 inner.follow_up();
             }
         });
+    }
+
+    /// Begins what a leg wants done. `None`: the leg does not run on.
+    fn begin(&self, leg: usize, step: Step) -> Option<Waiting> {
+        match step {
+            Step::Lead => {
+                let reader = self.reader(leg)?;
+                self.handed.set(Some(leg));
+                self.hooks.lead(&reader);
+                return None;
+            }
+            Step::Over => {
+                self.interrupt(leg);
+                return None;
+            }
+            Step::Read => {}
+            _ => self.rearm(leg),
+        }
+        Some(match step {
+            Step::Token(candidate) => self.ask_for_token(leg, candidate),
+            Step::Recall(key, deterministic) => {
+                Some((self.hooks.recall(&key, deterministic), Awaited::Found))
+            }
+            Step::Send(request) => self.send(leg, &request),
+            Step::Consult(facts) => self.consult(leg, facts),
+            Step::Wait(until) => self.sleep(leg, until),
+            _ => self.reader(leg).map(|reader| (reader.read(), Awaited::Chunk)),
+        })
+    }
+
+    /// What the leg waited for is here, or was given up. Returns what is to be waited for next.
+    fn heard(self: &Rc<Inner>, leg: usize, awaited: Awaited, answer: Answer) -> Waiting {
+        match (awaited, answer) {
+            (Awaited::Turn(ticket, timer), _) => {
+                self.sleepers.sleeping.borrow_mut().retain(|(own, _)| *own != ticket);
+                global::clear_timeout(&timer);
+            }
+            (Awaited::Response(sent), None) => self.refuse(sent),
+            (Awaited::Rest(rest), None) => global::forget(rest.reader.cancel()),
+            (_, None) => {}
+            (Awaited::Token, Some(answer)) => self.on_token(leg, answer),
+            (Awaited::Found, Some(answer)) => self.on_found(leg, answer),
+            (Awaited::Opinion, Some(answer)) => self.on_opinion(leg, answer.ok()),
+            (Awaited::Response(_), Some(answer)) => return self.on_response(leg, answer),
+            (Awaited::Rest(rest), Some(answer)) => return self.on_rest(leg, rest, answer),
+            (Awaited::Chunk, Some(answer)) => self.on_chunk(leg, answer),
+        }
+        None
+    }
+
+    fn reader(&self, leg: usize) -> Option<ChunkReader> {
+        self.legs.borrow().get(leg)?.reader.clone()
     }
 
     fn step(&self, leg: usize) -> Step {
@@ -282,7 +354,7 @@ impl Inner {
     }
 
     /// Awaits a promise, unless what the leg does is given up first: then `None`.
-    async fn await_for(&self, leg: usize, promise: Promise) -> Option<Result<JsValue, JsValue>> {
+    async fn await_for(&self, leg: usize, promise: Promise) -> Answer {
         let (interrupted, interrupt) = {
             let legs = self.legs.borrow();
             let leg = legs.get(leg);
@@ -314,19 +386,24 @@ impl Inner {
         }
     }
 
-    async fn ask_for_token(&self, leg: usize, candidate: usize) {
-        self.rearm(leg);
+    fn ask_for_token(&self, leg: usize, candidate: usize) -> Waiting {
         let Some(Some(function)) = self.callbacks.tokens.get(candidate) else {
             let (mut call, _, _) = self.enter();
-            return call.on_token(leg, None);
+            call.on_token(leg, None);
+            return None;
         };
-        let answer = match function.call0(&JsValue::UNDEFINED) {
-            Ok(answer) => self.await_for(leg, Promise::resolve(&answer)).await,
-            Err(thrown) => Some(Err(thrown)),
-        };
+        match function.call0(&JsValue::UNDEFINED) {
+            Ok(answer) => Some((Promise::resolve(&answer), Awaited::Token)),
+            Err(thrown) => {
+                self.on_token(leg, Err(thrown));
+                None
+            }
+        }
+    }
+
+    fn on_token(&self, leg: usize, answer: Result<JsValue, JsValue>) {
         let thrown = match answer {
-            None => return,
-            Some(Ok(token)) => {
+            Ok(token) => {
                 let text = token.as_string();
                 if text.is_some() || token.is_undefined() || token.is_null() {
                     let token = text.as_deref().and_then(Secret::new);
@@ -335,18 +412,16 @@ impl Inner {
                 }
                 js_sys::TypeError::new("accessToken gave something other than a string").into()
             }
-            Some(Err(thrown)) => thrown,
+            Err(thrown) => thrown,
         };
         self.hooks.set_cause(&thrown);
         let (mut call, mut shared, now) = self.enter();
         call.on_token_failure(leg, &mut shared, now);
     }
 
-    /// Looks for an answer that costs no request. What fails there is as good as nothing found.
-    async fn recall(&self, leg: usize, key: &str, deterministic: bool) {
-        self.rearm(leg);
-        let Some(found) = self.await_for(leg, self.hooks.recall(key, deterministic)).await else { return };
-        let found = match found {
+    /// An answer that costs no request, or none. What failed there is as good as nothing found.
+    fn on_found(&self, leg: usize, answer: Result<JsValue, JsValue>) {
+        let found = match answer {
             Ok(reader) if reader.is_object() => {
                 let age = Reflect::get(&reader, &JsValue::from_str("age")).ok();
                 self.set(leg, |running| running.reader = Some(reader.unchecked_into()));
@@ -358,71 +433,77 @@ impl Inner {
         call.on_recalled(leg, found, &mut shared, now);
     }
 
-    /// Asks the caller's function whether to try again; what it throws is no opinion.
-    async fn consult(&self, leg: usize, facts: Vec<u8>) {
-        self.rearm(leg);
-        let mut opinion = None;
-        if let Some(function) = &self.callbacks.should_retry
-            && let Ok(answer) = function.call1(&JsValue::UNDEFINED, &JsValue::from_str(&text(facts)))
-        {
-            match self.await_for(leg, Promise::resolve(&answer)).await {
-                None => return,
-                Some(answer) => opinion = answer.ok().and_then(|answer| answer.as_bool()),
+    /// Asks the caller's function whether to try again.
+    fn consult(&self, leg: usize, facts: Vec<u8>) -> Waiting {
+        let facts = JsValue::from_str(&text(facts));
+        let ask = |function: &Function| function.call1(&JsValue::UNDEFINED, &facts).ok();
+        match self.callbacks.should_retry.as_ref().and_then(ask) {
+            Some(answer) => Some((Promise::resolve(&answer), Awaited::Opinion)),
+            None => {
+                self.on_opinion(leg, None);
+                None
             }
         }
+    }
+
+    /// What the caller's function thinks of trying again; what it throws is no opinion.
+    fn on_opinion(&self, leg: usize, answer: Option<JsValue>) {
+        let opinion = answer.and_then(|answer| answer.as_bool());
         let (mut call, mut shared, now) = self.enter();
         call.on_consulted(leg, opinion, &mut shared, now);
     }
 
     /// Waits until a moment, or until it is woken because there is room for it.
-    async fn sleep(&self, leg: usize, until: f64) {
-        self.rearm(leg);
+    fn sleep(&self, leg: usize, until: f64) -> Waiting {
         let mut wake = None;
         let promise = Promise::new(&mut |resolve, _| wake = Some(resolve));
-        let Some(wake) = wake else { return };
+        let wake = wake?;
         let timer = global::set_timeout(&wake, bounded(until - global::now().monotonic));
         let ticket = self.call.borrow().ticket(leg);
         // There a caller that was cut off would never be taken out again.
         if !self.sleepers.alone {
             self.sleepers.sleeping.borrow_mut().push((ticket, wake));
         }
-        let _ = self.await_for(leg, promise).await;
-        self.sleepers.sleeping.borrow_mut().retain(|(own, _)| *own != ticket);
-        global::clear_timeout(&timer);
+        Some((promise, Awaited::Turn(ticket, timer)))
     }
 
-    /// Sends one request, and reads what is to be read at once of its answer.
-    async fn send(self: &Rc<Inner>, leg: usize, request: HttpRequest) {
-        self.rearm(leg);
+    /// Sends one request.
+    fn send(&self, leg: usize, request: &HttpRequest) -> Waiting {
         let controller = self.hooks.new_controller();
         let signal = controller.signal();
         self.set(leg, |running| running.controller = Some(controller));
-        let sent = match fetch::send(&request, &signal, self.callbacks.fetch.as_ref()) {
-            Ok(promise) => promise,
-            Err(thrown) => return self.no_answer(leg, thrown),
-        };
-        let response = match self.await_for(leg, sent.clone()).await {
-            // A `fetch` that ignores its signal may still answer.
-            None => {
-                let inner = self.clone();
-                spawn_local(async move {
-                    if let Ok(Ok(late)) = JsFuture::from(sent).await.map(fetch::as_response)
-                        && let Ok(reader) = inner.hooks.reader_of(&late)
-                    {
-                        global::forget(reader.cancel());
-                    }
-                });
-                return;
+        match fetch::send(request, &signal, self.callbacks.fetch.as_ref()) {
+            Ok(sent) => Some((sent.clone(), Awaited::Response(sent))),
+            Err(thrown) => {
+                self.no_answer(leg, thrown);
+                None
             }
-            Some(Ok(answer)) => match fetch::as_response(answer) {
-                Ok(response) => response,
-                Err(thrown) => return self.no_answer(leg, thrown),
-            },
-            Some(Err(thrown)) => return self.no_answer(leg, thrown),
-        };
-        let reader = match self.hooks.reader_of(&response) {
-            Ok(reader) => reader,
-            Err(thrown) => return self.no_answer(leg, thrown),
+        }
+    }
+
+    /// A `fetch` that ignores its signal may still answer: nobody reads that.
+    fn refuse(self: &Rc<Inner>, sent: Promise) {
+        let inner = self.clone();
+        spawn_local(async move {
+            if let Ok(Ok(late)) = JsFuture::from(sent).await.map(fetch::as_response)
+                && let Ok(reader) = inner.hooks.reader_of(&late)
+            {
+                global::forget(reader.cancel());
+            }
+        });
+    }
+
+    fn on_response(self: &Rc<Inner>, leg: usize, answer: Result<JsValue, JsValue>) -> Waiting {
+        let opened = answer.and_then(fetch::as_response).and_then(|response| {
+            let reader = self.hooks.reader_of(&response)?;
+            Ok((response, reader))
+        });
+        let (response, reader) = match opened {
+            Ok(opened) => opened,
+            Err(thrown) => {
+                self.no_answer(leg, thrown);
+                return None;
+            }
         };
         let head = fetch::head(&response);
         let reading = {
@@ -435,61 +516,45 @@ impl Inner {
             Reading::Whole(limit) => {
                 // The head may have set the limit that counts from here.
                 self.follow_up();
-                if let Some(body) = self.read_whole(leg, &reader, limit).await {
-                    let (mut call, mut shared, now) = self.enter();
-                    call.on_body(leg, &body, &mut shared, now);
-                }
+                return Some((reader.read(), Awaited::Rest(Rest { reader, bytes: Vec::new(), limit })));
             }
         }
+        None
     }
 
-    /// Reads a body of at most `limit` bytes; what is beyond is cut off. A body that breaks is as long as
-    /// it came.
-    async fn read_whole(&self, leg: usize, reader: &ChunkReader, limit: usize) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        loop {
-            let Some(chunk) = self.await_for(leg, reader.read()).await else {
-                global::forget(reader.cancel());
-                return None;
-            };
-            match chunk.ok().and_then(|chunk| chunk_of(&chunk)) {
-                Some(chunk) => bytes.extend_from_slice(&chunk.to_vec()),
-                None => break,
+    /// A chunk of a body that is read at once, or its end. One that breaks is as long as it came.
+    fn on_rest(&self, leg: usize, mut rest: Rest, answer: Result<JsValue, JsValue>) -> Waiting {
+        if let Some(chunk) = answer.ok().and_then(|chunk| chunk_of(&chunk)) {
+            rest.bytes.extend_from_slice(&chunk.to_vec());
+            if rest.bytes.len() < rest.limit {
+                return Some((rest.reader.read(), Awaited::Rest(rest)));
             }
-            if bytes.len() >= limit {
-                bytes.truncate(limit);
-                global::forget(reader.cancel());
-                break;
-            }
+            rest.bytes.truncate(rest.limit);
+            global::forget(rest.reader.cancel());
         }
-        Some(bytes)
+        let (mut call, mut shared, now) = self.enter();
+        call.on_body(leg, &rest.bytes, &mut shared, now);
+        None
     }
 
-    /// Reads one chunk of the leg's body and feeds it.
-    async fn read(&self, leg: usize) {
-        let reader = self.legs.borrow().get(leg).and_then(|leg| leg.reader.clone());
-        let Some(reader) = reader else { return };
-        match self.await_for(leg, reader.read()).await {
-            None => {}
-            Some(Ok(chunk)) => match chunk_of(&chunk) {
-                Some(chunk) => {
-                    let bytes = chunk.to_vec();
-                    #[cfg(feature = "forced-trap")]
-                    super::trap::piece(&bytes);
-                    let (mut call, mut shared, now) = self.enter();
-                    call.feed(leg, &bytes, &mut shared, now);
-                }
-                None => {
-                    let (mut call, mut shared, now) = self.enter();
-                    call.end(leg, &mut shared, now);
-                }
-            },
-            Some(Err(thrown)) => {
+    /// A chunk of the leg's body, or its end.
+    fn on_chunk(&self, leg: usize, answer: Result<JsValue, JsValue>) {
+        let chunk = match answer {
+            Ok(chunk) => chunk_of(&chunk).map(|chunk| chunk.to_vec()),
+            Err(thrown) => {
                 self.hooks.set_cause(&thrown);
                 let (mut call, mut shared, now) = self.enter();
                 call.break_off(leg, &mut shared, now);
+                return;
             }
-        }
+        };
+        #[cfg(feature = "forced-trap")]
+        super::trap::piece(chunk.as_deref().unwrap_or_default());
+        let (mut call, mut shared, now) = self.enter();
+        match chunk {
+            Some(bytes) => call.feed(leg, &bytes, &mut shared, now),
+            None => call.end(leg, &mut shared, now),
+        };
     }
 
     fn set(&self, leg: usize, change: impl FnOnce(&mut Running)) {
