@@ -57,6 +57,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn recall(this: &Hooks, key: &str, deterministic: bool) -> Promise;
 
+    /// Asks which target is to answer, or whether an answer is accepted: resolves to a string.
+    #[wasm_bindgen(method)]
+    fn ask(this: &Hooks, question: &str) -> Promise;
+
     /// JSON objects, comma-separated, for the caller's listeners.
     #[wasm_bindgen(method)]
     fn notify(this: &Hooks, notices: &str);
@@ -250,6 +254,7 @@ impl Inner {
                 match step {
                     Step::Token(candidate) => inner.ask_for_token(leg, candidate).await,
                     Step::Recall(key, deterministic) => inner.recall(leg, &key, deterministic).await,
+                    Step::Ask(question) => inner.ask(leg, question).await,
                     Step::Send(request) => inner.send(leg, *request).await,
                     Step::Consult(facts) => inner.consult(leg, facts).await,
                     Step::Wait(until) => inner.sleep(leg, until).await,
@@ -356,6 +361,15 @@ impl Inner {
         };
         let (mut call, mut shared, now) = self.enter();
         call.on_recalled(leg, found, &mut shared, now);
+    }
+
+    /// Asks the caller for its choice, or whether it accepts an answer.
+    async fn ask(&self, leg: usize, question: Vec<u8>) {
+        self.rearm(leg);
+        let Some(told) = self.await_for(leg, self.hooks.ask(&text(question))).await else { return };
+        let told = told.ok().and_then(|told| told.as_string()).unwrap_or_default();
+        let (mut call, mut shared, now) = self.enter();
+        call.on_told(leg, &told, &mut shared, now);
     }
 
     /// Asks the caller's function whether to try again; what it throws is no opinion.

@@ -11,6 +11,7 @@ pub mod judge;
 pub mod leg;
 pub mod plan;
 pub mod recall;
+pub mod route;
 pub mod settings;
 pub mod settle;
 pub mod shared;
@@ -64,6 +65,9 @@ pub enum Step {
     /// Look for an answer under this key, which is [deterministic](Phase::Recall) or not; then
     /// [`Call::on_recalled`].
     Recall(String, bool),
+    /// Ask the caller which target is to answer (nothing), or whether it accepts this answer (JSON); then
+    /// [`Call::on_told`].
+    Ask(Vec<u8>),
     /// Send this; then [`Call::on_head`] or [`Call::on_no_answer`].
     Send(Box<HttpRequest>),
     /// Ask the caller's function whether to try again after this failure (its facts as JSON); then
@@ -105,6 +109,10 @@ pub struct Call {
     has_token_function: bool,
     /// Where the call goes that its own target cannot serve.
     fallbacks: Vec<Fallback>,
+    /// The caller is to be asked which of the first two is to answer, before a request is planned.
+    routes: bool,
+    /// The small and the large target where that is only for show.
+    shadow: Vec<Fallback>,
     /// The router has not been asked yet who else serves the model.
     may_ask_router: bool,
     legs: Vec<Leg>,
@@ -183,8 +191,16 @@ impl Call {
         if !settings.recalls {
             shared.budget.deposit(now.monotonic);
         }
-        let fallbacks = std::mem::take(&mut settings.fallbacks);
-        let may_ask_router = settings.automatic.is_some() && settings.endpoint_url.is_empty();
+        let mut fallbacks = std::mem::take(&mut settings.fallbacks);
+        let may_ask_router = settings.automatic.is_some();
+        let routes = settings.route.is_some() && fallbacks.len() >= route::LARGE;
+        let mut shadow = Vec::new();
+        if let Some(route) = settings.route.as_ref().filter(|_| routes) {
+            if route.shadow {
+                shadow.extend(fallbacks.drain(..route::LARGE));
+            }
+            stream.logprobs = route.least_logprob.map(|_| Default::default());
+        }
         let recalls = settings.recalls;
         let mut trace = Trace::new(now);
         if settings.tapes {
@@ -225,6 +241,8 @@ impl Call {
             token,
             has_token_function,
             fallbacks,
+            routes,
+            shadow,
             may_ask_router,
             legs: vec![first],
             leader: None,
@@ -265,6 +283,9 @@ impl Call {
             }
             match &own.phase {
                 Phase::Token => return Step::Token(own.candidate),
+                Phase::Plan if std::mem::take(&mut self.routes) => own.phase = Phase::Route,
+                Phase::Route => return Step::Ask(Vec::new()),
+                Phase::Judge(_) => return Step::Ask(self.on_trial(leg)),
                 Phase::Plan if std::mem::take(&mut self.recalls) => {
                     if let Some(step) = self.recall(leg, shared, now) {
                         return step;
@@ -280,8 +301,8 @@ impl Call {
                     return Step::Send(Box::new(request));
                 }
                 Phase::Catalogue(_) => {
-                    let (model, _) = plan::split_suffix(&self.settings.model);
-                    let request = attempt::catalogue(&self.settings, model);
+                    let (model, _) = plan::split_suffix(&own.settings.model);
+                    let request = attempt::catalogue(&own.settings, model);
                     own.watchdog.asks(now.monotonic);
                     self.rearm = true;
                     return Step::Send(Box::new(request));
@@ -307,7 +328,10 @@ impl Call {
                 Phase::Out => {
                     let Some(target) = own.target() else { return Step::Over };
                     let request = self.continued.as_ref().unwrap_or(&self.request);
-                    let Some(members) = Members::read(request) else { return Step::Over };
+                    let Some(mut members) = Members::read(request) else { return Step::Over };
+                    if own.is_on_trial() && own.stream.logprobs.is_some() && self.task == Task::Chat {
+                        members.set_default("logprobs", b"true");
+                    }
                     let request = attempt::request(
                         &own.settings,
                         target,
@@ -639,6 +663,9 @@ impl Call {
                 batch.event(Mark::Start, &|event| answerer.write(event));
             }
             leg.stream.replay(batch);
+            if matches!(leg.phase, Phase::Judge(_)) {
+                settle::close(&mut leg.stream.answer, batch);
+            }
             if leads && self.settled {
                 if self.error.is_none() && !self.aborted {
                     settle::close(&mut leg.stream.answer, batch);
@@ -696,20 +723,22 @@ impl Call {
     fn advance(&mut self, leg: usize, outcome: Outcome, shared: &mut Shared, now: Now) -> Progress {
         let Some(own) = self.legs.get_mut(leg) else { return self.progress() };
         let shown = own.stream.answer.has_output();
+        let tried = own.is_on_trial();
         self.rearm |= own.watchdog.progressed(now.monotonic, shown, own.stream.is_finished());
         if let (true, Some(number)) = (shown, own.attempt) {
             self.trace.token(number, now.monotonic);
         }
         match outcome {
-            Outcome::More if !shown => {}
+            Outcome::More if !shown || tried => {}
             Outcome::More => self.lead(leg, shared, now),
+            Outcome::Complete if tried => self.judge(leg, shared, now),
             Outcome::Complete => {
                 self.lead(leg, shared, now);
                 self.complete(leg, shared, now);
             }
             Outcome::Failed(error) => {
                 // What can be shown of it is the consumer's, also when it is the last.
-                if shown && self.streamed {
+                if shown && self.streamed && !tried {
                     self.lead(leg, shared, now);
                 }
                 self.attempt_failed(leg, error, shared, now);
@@ -981,8 +1010,10 @@ impl Call {
             return self.give_up(leg, error, shared, now);
         }
         if own.candidate >= self.fallbacks.len() {
-            let (model, _) = plan::split_suffix(&self.settings.model);
-            if std::mem::take(&mut self.may_ask_router) && url::is_model_id(model) {
+            let settings = own.settings.clone();
+            let (model, _) = plan::split_suffix(&settings.model);
+            let asks = settings.endpoint_url.is_empty() && std::mem::take(&mut self.may_ask_router);
+            if asks && url::is_model_id(model) {
                 let known = shared.catalogue.terms(model).to_vec();
                 own.phase = Phase::Catalogue(error);
                 // Who has the catalogue need not ask for it.
@@ -995,9 +1026,13 @@ impl Call {
         }
         let from = own.target().map(|target| (target.provider.clone(), target.model.clone()));
         let candidate = own.candidate + 1;
+        if let Some(choice) = self.trace.route.as_mut().filter(|_| candidate == route::LARGE)
+            && choice.escalated.is_empty()
+        {
+            error.reason.clone_into(&mut choice.escalated);
+        }
         self.resume(leg);
         if let Some(own) = self.legs.get_mut(leg) {
-            own.candidate = candidate;
             own.retries = 0;
             own.waking_since = None;
             own.batch.clear();
@@ -1024,24 +1059,13 @@ impl Call {
         });
     }
 
-    /// Gives a leg the options and the credential of a target.
+    /// Brings a leg to a target, with its options and its credential.
     fn enter(&mut self, leg: usize, candidate: usize) {
         let base = &self.settings;
         let (settings, token, asks) = match candidate.checked_sub(1).and_then(|at| self.fallbacks.get(at)) {
             None => (base.clone(), self.token.clone(), self.has_token_function && self.token.is_none()),
             Some(fallback) => {
-                let mut settings = Settings::clone(base);
-                if !fallback.model.is_empty() {
-                    settings.model.clone_from(&fallback.model);
-                }
-                if !fallback.endpoint_url.is_empty() {
-                    settings.endpoint_url.clone_from(&fallback.endpoint_url);
-                    settings.provider = table::AUTO.to_owned();
-                    settings.base_url.clear();
-                } else if !fallback.provider.is_empty() {
-                    settings.provider.clone_from(&fallback.provider);
-                    settings.endpoint_url.clear();
-                }
+                let mut settings = base.at(fallback);
                 // Behind what stands in for the router, every provider has the same host.
                 let stays = settings.endpoint_url == base.endpoint_url
                     && (settings.provider == base.provider || !settings.base_url.is_empty());
@@ -1060,6 +1084,7 @@ impl Call {
             }
         };
         if let Some(own) = self.legs.get_mut(leg) {
+            own.candidate = candidate;
             own.settings = settings;
             own.token = token;
             own.offers = None;
@@ -1085,7 +1110,8 @@ impl Call {
                 members.get("response_format").is_some_and(|format| format != br#"{"type":"text"}"#)
             }),
         };
-        let (model, suffix) = plan::split_suffix(&self.settings.model);
+        let settings = own.settings.clone();
+        let (model, suffix) = plan::split_suffix(&settings.model);
         let tried = [&own.head.provider, own.settings.provider.as_str(), suffix.unwrap_or_default()];
         let mut terms: Vec<Terms> = terms
             .into_iter()
@@ -1135,6 +1161,11 @@ impl Call {
 
     fn settle(&mut self, shared: &mut Shared, now: Now) {
         self.settled = true;
+        // What nobody has accepted is shown to nobody.
+        for own in self.legs.iter_mut().filter(|own| self.leader.is_none() && own.is_on_trial()) {
+            own.stream.restart();
+            own.batch.clear();
+        }
         // The one that has most to tell speaks for the call.
         let told = self.leader.or_else(|| self.legs.iter().position(|leg| leg.stream.answer.has_output()));
         if self.leader.is_none()
@@ -1162,6 +1193,7 @@ impl Call {
         }
         // Who used another call's answer, or one that was kept, used nothing.
         if !self.is_recalled() {
+            self.save(shared);
             self.account(shared, now);
         }
     }
@@ -1299,7 +1331,9 @@ impl Call {
         {
             return f64::INFINITY;
         }
-        let Some(last) = self.legs.last().filter(|last| last.is_alive()) else { return f64::INFINITY };
+        // An answer that is shown late in any case is not raced for.
+        let last = self.legs.last().filter(|last| last.is_alive() && !last.is_on_trial());
+        let Some(last) = last else { return f64::INFINITY };
         let Some(due) = last.sent.map(|sent| sent + after) else { return f64::INFINITY };
         if now.monotonic < due {
             return due;
@@ -1341,9 +1375,6 @@ impl Call {
         }
         // Another target, where there is one: the same may be slow for both.
         if candidate < self.fallbacks.len() {
-            if let Some(own) = self.legs.get_mut(number) {
-                own.candidate = candidate + 1;
-            }
             self.enter(number, candidate + 1);
         }
         self.begun.push(number);

@@ -95,6 +95,14 @@ impl Call {
         for fallback in &self.fallbacks {
             target(&[&fallback.model, &fallback.provider, &fallback.endpoint_url], &fallback.token);
         }
+        // One part, where those of headers are pairs.
+        if let Some(route) = settings.route.as_ref().filter(|route| !route.shadow) {
+            let candidate = self.legs.first().map_or(0, |leg| leg.candidate as u8);
+            let mut part = vec![candidate, u8::from(route.tries), u8::from(route.asks)];
+            part.extend(route.least_logprob.map_or([0; 8], f64::to_be_bytes));
+            part.extend_from_slice(route.key.as_bytes());
+            key.part(&part);
+        }
         // What follows their last is no part: it begins with a brace, and a part with its length.
         for (name, value) in &settings.headers {
             if !shares || !plan::is_confidential(name) {

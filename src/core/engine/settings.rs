@@ -40,6 +40,8 @@ pub struct Settings {
     pub fallbacks: Vec<Fallback>,
     /// Further targets are the other providers of the model, in this order.
     pub automatic: Option<Order>,
+    /// The first two of the fallbacks are a small and a large target, and the caller says which is to answer.
+    pub route: Option<Route>,
     /// What becomes of an answer that breaks off after some of it was shown.
     pub mid_stream: MidStream,
     /// Send the request once more when it has not answered for so long, and so often at most.
@@ -83,6 +85,21 @@ pub struct Fallback {
     pub token: Option<Secret>,
     /// The credential is to be asked for.
     pub has_token_function: bool,
+}
+
+/// How a call comes to its small or its large target.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Route {
+    /// The small target's answer is tried: it is shown when it is complete and accepted.
+    pub tries: bool,
+    /// The caller is asked whether it is.
+    pub asks: bool,
+    /// The least mean log-probability of its tokens.
+    pub least_logprob: Option<f64>,
+    /// What is chosen is told, and changes nothing.
+    pub shadow: bool,
+    /// The caller's validator, as far as it can be told from others.
+    pub key: String,
 }
 
 /// In which order other providers of a model are tried.
@@ -137,6 +154,7 @@ impl Default for Settings {
             asks_before_retry: false,
             fallbacks: Vec::new(),
             automatic: None,
+            route: None,
             mid_stream: MidStream::Fail,
             hedge: None,
             breaker: true,

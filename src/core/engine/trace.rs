@@ -2,6 +2,7 @@
 
 use super::plan::Target;
 use super::recall::Recalled;
+use super::route::Choice;
 use crate::core::ports::{Milliseconds, Now};
 use crate::core::provider::url;
 use crate::core::usage::money;
@@ -38,12 +39,14 @@ pub struct Trace {
     attempts: Vec<Attempt>,
     /// What the cache did, if it was asked.
     pub cache: Option<Box<Recalled>>,
+    /// Which target was chosen, where there was a choice.
+    pub route: Option<Box<Choice>>,
 }
 
 impl Trace {
     /// The call begins.
     pub fn new(now: Now) -> Trace {
-        Trace { started: now, state: "open", attempts: Vec::new(), cache: None }
+        Trace { started: now, state: "open", attempts: Vec::new(), cache: None, route: None }
     }
 
     /// An attempt wants to send its request. Returns its number, by which the rest is told.
@@ -98,11 +101,19 @@ impl Trace {
         }
     }
 
-    /// The attempt is over: `complete`, `aborted`, `outpaced`, or the reason of its error.
+    /// The attempt is over: `complete`, `aborted`, `outpaced`, `unjudged` (complete, and not accepted yet), or the
+    /// reason of its error.
     pub fn ended(&mut self, number: usize, outcome: &'static str, now: Milliseconds) {
         let since = now - self.started.monotonic;
         if let Some(attempt) = self.at(number).filter(|attempt| attempt.ended.is_none()) {
             attempt.ended = Some(since);
+            attempt.outcome = outcome;
+        }
+    }
+
+    /// What the attempt is to be called that is over.
+    pub fn rename(&mut self, number: usize, outcome: &'static str) {
+        if let Some(attempt) = self.at(number) {
             attempt.outcome = outcome;
         }
     }
@@ -147,7 +158,7 @@ impl Trace {
 
     /// `{ "startedAt", "state", "attempts": [{ "provider", "model", "url", "status"?, "queued", "sent"?,
     /// "headers"?, "firstToken"?, "lastToken"?, "ended"?, "outcome", "verdict"?, "delay"?, "hedge"?,
-    /// "wasted"?: { "prompt_tokens", "completion_tokens" }, "usd"? }], "cache"? }`; `startedAt` is in milliseconds since 1970.
+    /// "wasted"?: { "prompt_tokens", "completion_tokens" }, "usd"? }], "cache"?, "route"? }`; `startedAt` is in milliseconds since 1970.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut trace = ObjectWriter::new(out);
         trace.integer("startedAt", whole(self.started.unix)).text("state", self.state.as_bytes());
@@ -162,6 +173,11 @@ impl Trace {
         out.push(b']');
         if let Some(cache) = &self.cache {
             cache.write(trace.key("cache"));
+        }
+        if let Some(route) = &self.route {
+            let mut object = ObjectWriter::new(trace.key("route"));
+            route.write(&mut object);
+            object.end();
         }
         trace.end();
     }

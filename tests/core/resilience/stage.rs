@@ -27,6 +27,8 @@ pub type Event = fn(&mut Stage);
 pub enum At {
     Token(usize),
     Recall(String, bool),
+    /// Which target is to answer (`null`), or whether this answer is accepted.
+    Question(Value),
     Answer,
     Opinion(Value),
     Sleep(f64),
@@ -179,11 +181,24 @@ impl Stage {
         want: Want,
         change: impl FnOnce(&mut Settings),
     ) -> usize {
+        self.make(task, true, request, token, want, change)
+    }
+
+    fn make(
+        &mut self,
+        task: Task,
+        streamed: bool,
+        request: Value,
+        token: Option<&str>,
+        want: Want,
+        change: impl FnOnce(&mut Settings),
+    ) -> usize {
         let mut settings = Settings { notices: true, ..Settings::default() };
         change(&mut settings);
         let (request, now) = (request.to_string().into_bytes(), self.now());
         let secret = token.and_then(Secret::new);
-        let call = Call::new(task, true, settings, request, secret, token.is_none(), &mut self.shared, now);
+        let call =
+            Call::new(task, streamed, settings, request, secret, token.is_none(), &mut self.shared, now);
         let mut call = call.expect("a good request");
         call.want(want);
         self.runs.push(Run {
@@ -202,6 +217,11 @@ impl Stage {
         number
     }
 
+    /// Begins a chat whose answer is not streamed.
+    pub fn whole(&mut self, request: Value, change: impl FnOnce(&mut Settings)) -> usize {
+        self.make(Task::Chat, false, request, Some(TOKEN), Want::Nothing, change)
+    }
+
     /// Does something with a call and sees to what follows.
     pub fn with_call<T>(&mut self, run: usize, work: impl FnOnce(&mut Call, &mut Shared, Now) -> T) -> T {
         let now = self.now();
@@ -217,6 +237,8 @@ impl Stage {
         let at = match own.call.step(leg, &mut self.shared, now) {
             Step::Token(candidate) => At::Token(candidate),
             Step::Recall(key, deterministic) => At::Recall(key, deterministic),
+            Step::Ask(question) if question.is_empty() => At::Question(Value::Null),
+            Step::Ask(question) => At::Question(value(&question)),
             Step::Send(request) => {
                 own.sent.push((time, leg, *request));
                 At::Answer
@@ -415,12 +437,30 @@ impl Stage {
         self.resume(run, leg);
     }
 
+    /// The caller says which target is to answer, or what it has against an answer.
+    pub fn tell(&mut self, run: usize, told: &str) {
+        let legs = &self.runs[run].legs;
+        let leg = legs.iter().position(|at| matches!(at, At::Question(_))).expect("a question");
+        self.over(run, leg);
+        self.with_call(run, |call, shared, now| call.on_told(leg, told, shared, now));
+        self.resume(run, leg);
+    }
+
     /// The caller's function says whether to try again.
     pub fn opine(&mut self, run: usize, answer: Option<bool>) {
         let legs = &self.runs[run].legs;
         let leg = legs.iter().position(|at| matches!(at, At::Opinion(_))).expect("a question");
         self.over(run, leg);
         self.with_call(run, |call, shared, now| call.on_consulted(leg, answer, shared, now));
+        self.resume(run, leg);
+    }
+
+    /// The caller's function gives the token.
+    pub fn over_token(&mut self, run: usize, token: Option<&str>) {
+        let legs = &self.runs[run].legs;
+        let leg = legs.iter().position(|at| matches!(at, At::Token(_))).expect("a question");
+        self.over(run, leg);
+        self.with_call(run, |call, _, _| call.on_token(leg, token.and_then(Secret::new)));
         self.resume(run, leg);
     }
 
