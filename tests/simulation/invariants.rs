@@ -13,6 +13,7 @@ use hf_inference_wasm::core::wire::batch::Want;
 use serde_json::Value;
 
 use crate::kept;
+use crate::routed::{self, Routed};
 use crate::scenario::{self, PLACES, PROMPT};
 use crate::service::{self, Answer, Told};
 use crate::world::World;
@@ -29,6 +30,7 @@ pub struct Facts {
     /// Refusals of each leg that a waking endpoint may have sent.
     wakes: HashMap<usize, u32>,
     sends: HashMap<usize, u32>,
+    pub routed: Routed,
 }
 
 /// What the services saw of a lane, and what they said to it.
@@ -702,7 +704,9 @@ fn the_last_word_is_true(world: &mut World, c: usize, expected: &'static str) {
     if world.sims[c].call.is_recalled() {
         kept::the_replay_is_true(world, c, text, is_complete, &trace);
     } else {
-        nothing_is_lost_or_doubled(world, c, text, reasoning, is_complete, was_restarted(&trace));
+        let tried = routed::on_trial(world, c);
+        nothing_is_lost_or_doubled(world, c, text, reasoning, is_complete, was_restarted(&trace), tried);
+        routed::nothing_is_shown_that_was_not_accepted(world, c, text, is_complete, &trace);
         the_trace_is_consistent(world, c, &trace, &state);
     }
     what_was_shown_is_what_came(world, c, text, is_complete);
@@ -753,11 +757,15 @@ fn nothing_is_lost_or_doubled(
     reasoning: &str,
     is_complete: bool,
     restarted: bool,
+    tried: usize,
 ) {
     let sim = &world.sims[c];
     let leader = sim.call.leader();
-    let own = sim.connections.iter().rev().map(|&connection| &world.connections[connection]);
-    let mut own = own.filter(|connection| connection.is_attempt && connection.leg == leader);
+    let own = sim.connections.iter().map(|&connection| &world.connections[connection]);
+    // Of an answer on trial nothing is there, unless it was accepted.
+    let skipped = if is_complete { 0 } else { tried };
+    let own: Vec<_> = own.filter(|connection| connection.is_attempt).skip(skipped).collect();
+    let mut own = own.into_iter().rev().filter(|connection| connection.leg == leader);
     let continues = sim.plan.settings.mid_stream == MidStream::Continue;
     let has_body = |connection: &&crate::world::Connection| matches!(&connection.answer, Answer::Head { body, .. } if !body.told.is_empty());
     // Where it began anew elsewhere, what was there is gone as well.

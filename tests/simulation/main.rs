@@ -12,6 +12,7 @@ mod random;
 mod invariants;
 mod kept;
 mod money;
+mod routed;
 mod scenario;
 mod service;
 mod shown;
@@ -37,12 +38,15 @@ const FEATURES: &[&str] = &[
     "4xx",
     "5xx",
     "abort",
+    "accepted",
     "alert",
     "breaker closes",
     "breaker opens",
     "breaker opens again",
     "budget nearly spent",
     "caller vanishes",
+    "choice",
+    "choice for show",
     "continuation read",
     "continue",
     "cut mid-stream",
@@ -66,12 +70,14 @@ const FEATURES: &[&str] = &[
     "hint obeyed",
     "kept",
     "known cost",
+    "large one answers",
     "late reader",
     "learned quota",
     "limit on concurrency",
     "limit on requests",
     "limit on tokens",
     "look-up",
+    "never judged",
     "nothing kept",
     "notices",
     "overtaken",
@@ -86,12 +92,15 @@ const FEATURES: &[&str] = &[
     "reader of text",
     "reset before headers",
     "recorded",
+    "rejected by a rule",
+    "rejected by the caller",
     "replay",
     "restart",
     "retry",
     "sent after a gate",
     "sent within a budget",
     "shouldRetry",
+    "small one answers",
     "snapshot of an open breaker",
     "spike",
     "tape cut",

@@ -8,6 +8,7 @@ use hf_inference_wasm::core::wire::batch::Want;
 
 use crate::money::Purse;
 use crate::random::Random;
+use crate::routed;
 use crate::service::{HINTS, Mood, Quota, Sleep};
 
 pub const PROMPT: &str = "the caller's prompt";
@@ -230,6 +231,11 @@ fn call(
     if task == Task::Generation && settings.mid_stream == MidStream::Continue {
         settings.fallbacks.clear();
         settings.automatic = None;
+    }
+    // Who is continued, in TGI's own protocol, is nobody else.
+    if random.one_in(5) && !(task == Task::Generation && settings.mid_stream == MidStream::Continue) {
+        settings.fallbacks.splice(0..0, [fallback(random), fallback(random)]);
+        settings.route = Some(routed::some(random));
     }
     if random.one_in(6) {
         settings.hedge = Some((random.pick(&[10.0, 200.0, 2_000.0]), 1 + random.below(3) as u32));
