@@ -9,6 +9,7 @@ use wasm_bindgen::JsValue;
 
 use crate::core::engine::settings::{Fallback, MidStream, Order, Route, Settings};
 use crate::core::error::Error;
+use crate::core::secret::Secret;
 
 type Checked<Value> = Result<Value, Box<Error>>;
 
@@ -111,16 +112,17 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
     }
     if let Some(route) = get(options, "route") {
         let flag = |name| get(&route, name).is_some_and(|value| value.is_truthy());
+        let targets = get(&route, "targets").unwrap_or_default();
+        let mut targets = read_targets(&targets, "route", "targets like those of fallbacks")?;
+        let shadow = if flag("shadow") { std::mem::take(&mut targets) } else { Vec::new() };
+        settings.fallbacks.splice(0..0, targets);
         settings.route = Some(Route {
             tries: flag("tries"),
             asks: flag("asks"),
             least_logprob: get(&route, "minLogprob").and_then(|least| least.as_f64()),
-            shadow: flag("shadow"),
+            shadow,
             key: get(&route, "key").and_then(|key| key.as_string()).unwrap_or_default(),
         });
-        let targets = get(&route, "targets").unwrap_or_default();
-        let targets = read_targets(&targets, "route", "targets like those of fallbacks")?;
-        settings.fallbacks.splice(0..0, targets);
     }
     if let Some(headers) = get(options, "headers") {
         let mut texts = Array::from(&headers).into_iter().filter_map(|text| text.as_string());
@@ -173,6 +175,10 @@ fn read_targets(given: &JsValue, option: &str, expected: &'static str) -> Checke
             path.push('.');
             path.push_str(name);
             text(&entry, name, &path, place)?;
+        }
+        if let Some(token) = get(&entry, "accessToken") {
+            target.token = token.as_string().as_deref().and_then(Secret::new);
+            target.has_token_function = token.is_function();
         }
         targets.push(target);
     }

@@ -50,13 +50,7 @@ pub fn dress(plan: &mut CallPlan, random: &mut Random) {
 
 /// Whether the call earns its retries when it begins: who looks for an answer first does so later.
 pub fn earns_at_once(plan: &CallPlan) -> bool {
-    !plan.settings.recalls || fallbacks(plan).iter().any(|fallback| fallback.has_token_function)
-}
-
-/// Where a call goes that its own target cannot serve; what is only for show is none of these.
-fn fallbacks(plan: &CallPlan) -> &[Fallback] {
-    let is_for_show = plan.settings.route.as_ref().is_some_and(|route| route.shadow);
-    &plan.settings.fallbacks[if is_for_show { 2 } else { 0 }..]
+    !plan.settings.recalls || plan.settings.fallbacks.iter().any(|fallback| fallback.has_token_function)
 }
 
 /// What the store has under the call's key is there: nothing, a tape, or the beginning of one.
@@ -81,7 +75,7 @@ pub fn found(world: &mut World, c: usize, leg: usize) {
         let targets = (settings.model.clone(), settings.provider.clone(), settings.endpoint_url.clone());
         (
             targets,
-            fallbacks(plan).to_vec(),
+            settings.fallbacks.clone(),
             settings.automatic,
             plan.task,
             plan.streamed,

@@ -1,7 +1,7 @@
 //! Calls with a small and a large target: who is chosen, what the caller makes of an answer on trial, and that nobody
 //! is shown what was not accepted.
 
-use hf_inference_wasm::core::engine::settings::Route;
+use hf_inference_wasm::core::engine::settings::{Fallback, Route};
 use serde_json::Value;
 
 use crate::random::Random;
@@ -27,14 +27,14 @@ pub fn some(random: &mut Random) -> Route {
         tries,
         asks: tries && !random.one_in(3),
         least_logprob: random.one_in(6).then_some(-1.0),
-        shadow: random.one_in(8),
+        shadow: if random.one_in(8) { vec![Fallback::default(); 2] } else { Vec::new() },
         key: String::new(),
     }
 }
 
 /// The route that changes anything.
 pub fn route(plan: &CallPlan) -> Option<&Route> {
-    plan.settings.route.as_ref().filter(|route| !route.shadow)
+    plan.settings.route.as_ref().filter(|route| route.shadow.is_empty())
 }
 
 /// Whether the small target was chosen, and its answer is on trial.

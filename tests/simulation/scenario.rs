@@ -234,8 +234,11 @@ fn call(
     }
     // Who is continued, in TGI's own protocol, is nobody else.
     if random.one_in(5) && !(task == Task::Generation && settings.mid_stream == MidStream::Continue) {
-        settings.fallbacks.splice(0..0, [fallback(random), fallback(random)]);
-        settings.route = Some(routed::some(random));
+        let route = routed::some(random);
+        if route.shadow.is_empty() {
+            settings.fallbacks.splice(0..0, [fallback(random), fallback(random)]);
+        }
+        settings.route = Some(route);
     }
     if random.one_in(6) {
         settings.hedge = Some((random.pick(&[10.0, 200.0, 2_000.0]), 1 + random.below(3) as u32));

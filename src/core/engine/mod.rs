@@ -111,8 +111,6 @@ pub struct Call {
     fallbacks: Vec<Fallback>,
     /// The caller is to be asked which of the first two is to answer, before a request is planned.
     routes: bool,
-    /// The small and the large target where that is only for show.
-    shadow: Vec<Fallback>,
     /// The router has not been asked yet who else serves the model.
     may_ask_router: bool,
     legs: Vec<Leg>,
@@ -191,16 +189,12 @@ impl Call {
         if !settings.recalls {
             shared.budget.deposit(now.monotonic);
         }
-        let mut fallbacks = std::mem::take(&mut settings.fallbacks);
+        let fallbacks = std::mem::take(&mut settings.fallbacks);
         let may_ask_router = settings.automatic.is_some();
-        let routes = settings.route.is_some() && fallbacks.len() >= route::LARGE;
-        let mut shadow = Vec::new();
-        if let Some(route) = settings.route.as_ref().filter(|_| routes) {
-            if route.shadow {
-                shadow.extend(fallbacks.drain(..route::LARGE));
-            }
-            stream.logprobs = route.least_logprob.map(|_| Default::default());
-        }
+        let targets = settings.route.as_ref().map(|route| route.shadow.len().max(fallbacks.len()));
+        let routes = targets.is_some_and(|targets| targets >= route::LARGE);
+        let tries = settings.route.as_ref().filter(|route| route.tries && route.shadow.is_empty());
+        stream.logprobs = tries.and_then(|route| route.least_logprob).map(|_| Default::default());
         let recalls = settings.recalls;
         let mut trace = Trace::new(now);
         if settings.tapes {
@@ -242,7 +236,6 @@ impl Call {
             has_token_function,
             fallbacks,
             routes,
-            shadow,
             may_ask_router,
             legs: vec![first],
             leader: None,

@@ -96,7 +96,7 @@ impl Call {
             target(&[&fallback.model, &fallback.provider, &fallback.endpoint_url], &fallback.token);
         }
         // One part, where those of headers are pairs.
-        if let Some(route) = settings.route.as_ref().filter(|route| !route.shadow) {
+        if let Some(route) = settings.route.as_ref().filter(|route| route.shadow.is_empty()) {
             let candidate = self.legs.first().map_or(0, |leg| leg.candidate as u8);
             let mut part = vec![candidate, u8::from(route.tries), u8::from(route.asks)];
             part.extend(route.least_logprob.map_or([0; 8], f64::to_be_bytes));

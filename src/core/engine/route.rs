@@ -64,7 +64,7 @@ impl Choice {
 impl Leg {
     /// Whether its answer must not be shown before it is accepted.
     pub fn is_on_trial(&self) -> bool {
-        let tries = self.settings.route.as_ref().is_some_and(|route| route.tries && !route.shadow);
+        let tries = self.settings.route.as_ref().is_some_and(|route| route.tries && route.shadow.is_empty());
         tries && self.candidate == SMALL && self.stream.tape.is_none()
     }
 }
@@ -78,7 +78,7 @@ impl Call {
             Phase::Route => {
                 own.phase = Phase::Plan;
                 let large = json::member(told.as_bytes(), "large") == Some(b"true");
-                let shadow = self.settings.route.as_ref().is_some_and(|route| route.shadow);
+                let shadow = self.settings.route.as_ref().is_some_and(|route| !route.shadow.is_empty());
                 let choice = Choice { large, shadow, told: told.into(), ..Choice::default() };
                 self.trace.route = Some(Box::new(choice));
                 if !shadow {
@@ -144,15 +144,15 @@ impl Call {
     /// that it takes, nothing.
     pub(super) fn save(&mut self, shared: &mut Shared) {
         let Some(choice) = self.trace.route.as_ref().filter(|choice| choice.shadow) else { return };
-        let saved = self.shadow.get(usize::from(choice.large)).and_then(|target| {
+        let targets = self.settings.route.as_ref().map(|route| route.shadow.as_slice()).unwrap_or_default();
+        let saved = targets.get(usize::from(choice.large)).and_then(|target| {
             let (tokens, cost) = self.spending.taken.as_ref()?;
             let actual = cost.as_ref()?.usd?;
             let settings = self.settings.at(target);
+            let keeps = target.token.as_ref().is_some_and(|token| !token.is_hugging_face());
             let (provider, url) = match settings.endpoint_url.as_str() {
                 // What a provider's own key costs is not the router's to tell.
-                "" if target.token.as_ref().is_some_and(|token| !token.is_hugging_face()) => {
-                    (settings.provider.as_str(), "")
-                }
+                "" if keeps || target.has_token_function => (settings.provider.as_str(), ""),
                 "" => (settings.provider.as_str(), attempt::router(&settings)),
                 endpoint => ("endpoint", endpoint),
             };

@@ -40,7 +40,8 @@ pub struct Settings {
     pub fallbacks: Vec<Fallback>,
     /// Further targets are the other providers of the model, in this order.
     pub automatic: Option<Order>,
-    /// The first two of the fallbacks are a small and a large target, and the caller says which is to answer.
+    /// The first two of the fallbacks are a small and a large target (but for show, where these are apart), and the
+    /// caller says which is to answer.
     pub route: Option<Route>,
     /// What becomes of an answer that breaks off after some of it was shown.
     pub mid_stream: MidStream,
@@ -96,8 +97,8 @@ pub struct Route {
     pub asks: bool,
     /// The least mean log-probability of its tokens.
     pub least_logprob: Option<f64>,
-    /// What is chosen is told, and changes nothing.
-    pub shadow: bool,
+    /// The small and the large target of a choice that is told, and changes nothing.
+    pub shadow: Vec<Fallback>,
     /// The caller's validator, as far as it can be told from others.
     pub key: String,
 }

@@ -19,7 +19,9 @@ fn model(name: &str) -> Fallback {
 }
 
 fn routed(settings: &mut Settings, route: Route) {
-    settings.fallbacks.splice(0..0, [model("lab/small"), model("lab/large")]);
+    if route.shadow.is_empty() {
+        settings.fallbacks.splice(0..0, [model("lab/small"), model("lab/large")]);
+    }
     settings.route = Some(route);
 }
 
@@ -443,6 +445,16 @@ fn a_choice_for_show_changes_nothing_and_tells_what_it_would_have_saved() {
         (elsewhere("https://small.example"), SMALL, json!(0.00198)),
         (elsewhere("https://hourly.example"), SMALL, Value::Null),
         (elsewhere("https://unknown.example"), SMALL, Value::Null),
+        (
+            Fallback { token: Secret::new("sk-own"), provider: "groq".to_owned(), ..model("lab/small") },
+            SMALL,
+            Value::Null,
+        ),
+        (
+            Fallback { has_token_function: true, provider: "groq".to_owned(), ..model("lab/small") },
+            SMALL,
+            Value::Null,
+        ),
         (Fallback::default(), SMALL, json!(0)),
     ];
     for (small, told, saved) in cases {
@@ -452,8 +464,8 @@ fn a_choice_for_show_changes_nothing_and_tells_what_it_would_have_saved() {
         stage.shared.accounts.set(prices.as_bytes()).expect("accounts");
         stage.chat(|settings| {
             settings.retry.limit = 0;
-            routed(settings, Route { shadow: true, tries: true, asks: true, ..Route::default() });
-            settings.fallbacks[0] = small.clone();
+            let shadow = vec![small.clone(), model("lab/large")];
+            routed(settings, Route { shadow, tries: true, asks: true, ..Route::default() });
         });
         stage.tell(0, told);
         assert_eq!(models(&stage), ["a/b"]);
@@ -470,7 +482,7 @@ fn a_choice_for_show_changes_nothing_and_tells_what_it_would_have_saved() {
     // It brings no further targets either, and without a price of what answered nothing is known.
     let mut stage = Stage::with(|settings| {
         settings.retry.limit = 0;
-        routed(settings, Route { shadow: true, ..Route::default() });
+        routed(settings, Route { shadow: vec![model("lab/small"), model("lab/large")], ..Route::default() });
     });
     stage.tell(0, SMALL);
     stage.refuse(0, 503);
@@ -514,7 +526,7 @@ fn a_key_tells_apart_who_was_chosen_and_how_it_is_judged() {
         assert!(!keys[..position].contains(key), "{position}");
     }
     assert_eq!(keys[3], key(SMALL, Some(tries)));
-    let shadow = Route { shadow: true, ..Route::default() };
+    let shadow = Route { shadow: vec![model("lab/small"), model("lab/large")], ..Route::default() };
     assert_eq!(key(SMALL, Some(shadow.clone())), keys[0], "what is only for show changes nothing");
     assert_eq!(key(LARGE, Some(shadow)), keys[0]);
 }
