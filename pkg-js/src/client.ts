@@ -206,10 +206,7 @@ export class InferenceClient {
       }
       const call = merge(own, options);
       const all = merge(this.#options, call);
-      if (router) {
-        routing ??= router.prepare(all, body, schema, { InputError, prepareSchema, readObject });
-        hooks.ask = routing.ask;
-      }
+      if (router) routing ??= router.prepare(all, body, schema, { InputError, prepareSchema, readObject });
       // The call and its flight ask for one token together.
       if (!tokens) {
         tokens = accessTokens(all, routing?.targets);
@@ -219,9 +216,10 @@ export class InferenceClient {
       const overrides = core || routing || Object.keys(call).length > 0 ? { ...toCore(all), ...routing?.core, ...core } : undefined;
       const { fetch, retry } = all;
       const ask = typeof retry === "object" ? retry?.shouldRetry : undefined;
-      const shouldRetry = ask && ((facts: string) => ask(fromFacts(facts)));
+      // An error's facts begin with its kind, and nothing else that is asked does.
+      hooks.ask = async (question) => (question.startsWith('{"kind"') ? String(await ask!(fromFacts(question))) : routing!.ask(question));
       return guarded(() =>
-        this.#client().call(isGeneration, streamed, stringify(body), overrides, tokens!, fetch, shouldRetry, hooks),
+        this.#client().call(isGeneration, streamed, stringify(body), overrides, tokens!, fetch, !!ask, hooks),
       );
     };
     try {

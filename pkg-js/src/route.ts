@@ -25,14 +25,15 @@ type Body = Readonly<Record<string, unknown>>;
 /** A call's route. */
 export interface Routing {
   /** What the core is to know of it. */
-  core: { route: object };
+  core: { route: string };
   /** The targets that are tried before the call's fallbacks. */
   targets: Fallback[];
-  /** Answers the core: to nothing a choice, as JSON; to an answer on trial what speaks against it, or nothing. */
+  /** Answers the core: to nothing a choice, as JSON; to an answer on trial what speaks against it, or `true`. */
   ask(question: string): Promise<string>;
 }
 
 const THRESHOLD = 0.2;
+const PARTS = ["model", "provider", "endpointUrl"] as const;
 
 /**
  * Checks a call's route.
@@ -51,8 +52,12 @@ export function prepare({ route }: CallOptions, body: Body, schema: unknown, too
   if (typeof given !== "object") throw wrong("route", "an object { small, large?, policy?, threshold?, accept?, minLogprob?, shadow? }, or false");
   const targetOf = (name: "small" | "large", value: unknown): Fallback => {
     if (typeof value === "string" && value !== "") return { model: value };
-    if (typeof value === "object" && value !== null) return value;
-    throw wrong(`route.${name}`, "a model's id, or { model?, provider?, endpointUrl?, accessToken? }");
+    if (typeof value !== "object" || value === null) throw wrong(`route.${name}`, "a model's id, or { model?, provider?, endpointUrl?, accessToken? }");
+    for (const part of PARTS) {
+      const text = (value as Fallback)[part];
+      if (text !== undefined && text !== null && (typeof text !== "string" || text === "")) throw wrong(`route.${name}.${part}`, "a string that is not empty");
+    }
+    return value;
   };
   const targets = [targetOf("small", given.small), targetOf("large", given.large ?? {})];
   const { policy = "estimate", accept, minLogprob, shadow = false } = given;
@@ -65,10 +70,12 @@ export function prepare({ route }: CallOptions, body: Body, schema: unknown, too
 
   const format = (body["response_format"] as { type?: unknown } | null | undefined)?.type;
   const asJson = schema !== undefined || format === "json_object" || format === "json_schema";
+  // Without their keys. For show, what a provider's own key costs is not the router's to tell.
+  const shown = targets.map(({ model, provider, endpointUrl, accessToken: key }) => ({ model, provider, endpointUrl, own: shadow && key !== undefined && !String(key).startsWith("hf_") }));
   let choice: Promise<string> | undefined;
   return {
     targets: shadow ? [] : targets,
-    core: { route: { targets, tries, asks: accept !== undefined || asJson, minLogprob, shadow, key: accept && String(accept) } },
+    core: { route: JSON.stringify({ targets: shown, tries, asks: accept !== undefined || asJson, minLogprob, shadow, accept: accept && String(accept) }) },
     // A call and its flight have one choice.
     ask: (question) => (question === "" ? (choice ??= choose(policy, given.threshold, body, schema)) : judge(JSON.parse(question) as Told, asJson, schema, accept, tools)),
   };
@@ -117,7 +124,7 @@ async function judge(told: Told, asJson: boolean, schema: unknown, accept: Route
     }
   }
   try {
-    return !accept || (await accept(answer)) ? "" : "accept";
+    return !accept || (await accept(answer)) ? "true" : "accept";
   } catch (thrown) {
     report(thrown);
     return "accept failed";

@@ -57,7 +57,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn recall(this: &Hooks, key: &str, deterministic: bool) -> Promise;
 
-    /// Asks which target is to answer, or whether an answer is accepted: resolves to a string.
+    /// Asks which target is to answer, whether an answer is accepted, or whether to try again after a failure:
+    /// resolves to a string, in words of the core's `on_told`.
     #[wasm_bindgen(method)]
     fn ask(this: &Hooks, question: &str) -> Promise;
 
@@ -99,8 +100,6 @@ pub struct Callbacks {
     pub tokens: Vec<Option<Function>>,
     /// The caller's own `fetch`.
     pub fetch: Option<Function>,
-    /// Asked before a retry.
-    pub should_retry: Option<Function>,
 }
 
 /// The running part of a leg.
@@ -254,9 +253,8 @@ impl Inner {
                 match step {
                     Step::Token(candidate) => inner.ask_for_token(leg, candidate).await,
                     Step::Recall(key, deterministic) => inner.recall(leg, &key, deterministic).await,
-                    Step::Ask(question) => inner.ask(leg, question).await,
+                    Step::Ask(question) | Step::Consult(question) => inner.ask(leg, question).await,
                     Step::Send(request) => inner.send(leg, *request).await,
-                    Step::Consult(facts) => inner.consult(leg, facts).await,
                     Step::Wait(until) => inner.sleep(leg, until).await,
                     Step::Read => inner.read(leg).await,
                     Step::Lead => {
@@ -363,29 +361,13 @@ impl Inner {
         call.on_recalled(leg, found, &mut shared, now);
     }
 
-    /// Asks the caller for its choice, or whether it accepts an answer.
+    /// Asks the caller something. What fails there is no answer.
     async fn ask(&self, leg: usize, question: Vec<u8>) {
         self.rearm(leg);
         let Some(told) = self.await_for(leg, self.hooks.ask(&text(question))).await else { return };
         let told = told.ok().and_then(|told| told.as_string()).unwrap_or_default();
         let (mut call, mut shared, now) = self.enter();
         call.on_told(leg, &told, &mut shared, now);
-    }
-
-    /// Asks the caller's function whether to try again; what it throws is no opinion.
-    async fn consult(&self, leg: usize, facts: Vec<u8>) {
-        self.rearm(leg);
-        let mut opinion = None;
-        if let Some(function) = &self.callbacks.should_retry
-            && let Ok(answer) = function.call1(&JsValue::UNDEFINED, &JsValue::from_str(&text(facts)))
-        {
-            match self.await_for(leg, Promise::resolve(&answer)).await {
-                None => return,
-                Some(answer) => opinion = answer.ok().and_then(|answer| answer.as_bool()),
-            }
-        }
-        let (mut call, mut shared, now) = self.enter();
-        call.on_consulted(leg, opinion, &mut shared, now);
     }
 
     /// Waits until a moment, or until it is woken because there is room for it.

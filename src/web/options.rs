@@ -4,18 +4,19 @@
 //! (serde-wasm-bindgen would bring 18 KB gzip for this one use, most of it the printing of numbers in
 //! messages that nobody could act on: "invalid type: floating point `5.5`, expected a string".)
 
+use std::rc::Rc;
+
 use js_sys::{Array, Reflect};
 use wasm_bindgen::JsValue;
 
 use crate::core::engine::settings::{Fallback, MidStream, Order, Route, Settings};
 use crate::core::error::Error;
-use crate::core::secret::Secret;
 
 type Checked<Value> = Result<Value, Box<Error>>;
 
 /// Puts `options` over `settings`. TypeScript has given some of them one form: `headers` and `tags` are flat
 /// lists of names and values, `recalls` and the like come from `cache`, `retry`, `limits` and `hedge` are objects, `fallbacks` is a list or the name of an
-/// order; `route` is what `route.ts` makes of it. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
+/// order; `route` is JSON. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
 pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
     let texts = [
         (&mut settings.provider, "provider"),
@@ -110,19 +111,8 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
     if let Some(fallbacks) = get(options, "fallbacks") {
         read_fallbacks(settings, &fallbacks)?;
     }
-    if let Some(route) = get(options, "route") {
-        let flag = |name| get(&route, name).is_some_and(|value| value.is_truthy());
-        let targets = get(&route, "targets").unwrap_or_default();
-        let mut targets = read_targets(&targets, "route", "targets like those of fallbacks")?;
-        let shadow = if flag("shadow") { std::mem::take(&mut targets) } else { Vec::new() };
-        settings.fallbacks.splice(0..0, targets);
-        settings.route = Some(Route {
-            tries: flag("tries"),
-            asks: flag("asks"),
-            least_logprob: get(&route, "minLogprob").and_then(|least| least.as_f64()),
-            shadow,
-            key: get(&route, "key").and_then(|key| key.as_string()).unwrap_or_default(),
-        });
+    if let Some(route) = get(options, "route").and_then(|route| route.as_string()) {
+        settings.route = Some(Rc::new(Route::read(route.as_bytes(), &mut settings.fallbacks)));
     }
     if let Some(headers) = get(options, "headers") {
         let mut texts = Array::from(&headers).into_iter().filter_map(|text| text.as_string());
@@ -154,35 +144,17 @@ fn read_fallbacks(settings: &mut Settings, given: &JsValue) -> Checked<()> {
     if settings.automatic.is_some() {
         return Ok(());
     }
-    settings.fallbacks = read_targets(given, "fallbacks", expected)?;
-    Ok(())
-}
-
-fn read_targets(given: &JsValue, option: &str, expected: &'static str) -> Checked<Vec<Fallback>> {
-    let mut targets = Vec::new();
     for entry in Array::from(given) {
         if !entry.is_object() {
-            return Err(Error::option(option, expected));
+            return Err(Error::option("fallbacks", expected));
         }
-        let mut target = Fallback::default();
-        let places = [
-            (&mut target.model, "model"),
-            (&mut target.provider, "provider"),
-            (&mut target.endpoint_url, "endpointUrl"),
-        ];
-        for (place, name) in places {
-            let mut path = String::from(option);
-            path.push('.');
-            path.push_str(name);
-            text(&entry, name, &path, place)?;
-        }
-        if let Some(token) = get(&entry, "accessToken") {
-            target.token = token.as_string().as_deref().and_then(Secret::new);
-            target.has_token_function = token.is_function();
-        }
-        targets.push(target);
+        let mut fallback = Fallback::default();
+        text(&entry, "model", "fallbacks.model", &mut fallback.model)?;
+        text(&entry, "provider", "fallbacks.provider", &mut fallback.provider)?;
+        text(&entry, "endpointUrl", "fallbacks.endpointUrl", &mut fallback.endpoint_url)?;
+        settings.fallbacks.push(fallback);
     }
-    Ok(targets)
+    Ok(())
 }
 
 fn text(object: &JsValue, name: &str, path: &str, place: &mut String) -> Checked<()> {

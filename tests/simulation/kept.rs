@@ -43,7 +43,7 @@ pub fn dress(plan: &mut CallPlan, random: &mut Random) {
             // The same two for all.
             let small = Fallback { model: "lab/model-small".to_owned(), ..Fallback::default() };
             plan.settings.fallbacks = vec![small, Fallback::default()];
-            plan.settings.route = Some(Route { tries: true, asks: true, ..Route::default() });
+            plan.settings.route = Some(Route { tries: true, asks: true, ..Route::default() }.into());
         }
     }
 }
@@ -67,7 +67,7 @@ pub fn found(world: &mut World, c: usize, leg: usize) {
     assert_eq!(own.token, other.token, "call {c} is given what another credential asked for");
     let chosen = |c: usize| {
         let sim = &world.sims[c];
-        routed::route(&sim.plan).map(|route| (route.clone(), sim.facts.routed.chosen))
+        routed::route(&sim.plan).map(|route| (&route.text, sim.facts.routed.chosen))
     };
     assert_eq!(chosen(c), chosen(kept.by), "call {c} is given the answer to another choice");
     let whom = |plan: &CallPlan| {

@@ -23,18 +23,20 @@ pub struct Routed {
 /// How a route may be.
 pub fn some(random: &mut Random) -> Route {
     let tries = !random.one_in(4);
+    let asks = tries && !random.one_in(3);
+    let least_logprob = random.one_in(6).then_some(-1.0);
     Route {
         tries,
-        asks: tries && !random.one_in(3),
-        least_logprob: random.one_in(6).then_some(-1.0),
+        asks,
+        least_logprob,
         shadow: if random.one_in(8) { vec![Fallback::default(); 2] } else { Vec::new() },
-        key: String::new(),
+        text: format!("{tries} {asks} {least_logprob:?}").into_bytes(),
     }
 }
 
 /// The route that changes anything.
 pub fn route(plan: &CallPlan) -> Option<&Route> {
-    plan.settings.route.as_ref().filter(|route| route.shadow.is_empty())
+    plan.settings.route.as_deref().filter(|route| route.shadow.is_empty())
 }
 
 /// Whether the small target was chosen, and its answer is on trial.
@@ -75,7 +77,7 @@ pub fn says(world: &mut World, c: usize, is_choice: bool) -> &'static str {
         trial.1 = yes;
     }
     world.count(if yes { "accepted" } else { "rejected by the caller" });
-    if yes { "" } else { "accept" }
+    if yes { "true" } else { "accept" }
 }
 
 /// Notes how many requests a call had made when it went on to its large target: until then nothing may be shown.

@@ -238,7 +238,7 @@ fn call(
         if route.shadow.is_empty() {
             settings.fallbacks.splice(0..0, [fallback(random), fallback(random)]);
         }
-        settings.route = Some(route);
+        settings.route = Some(route.into());
     }
     if random.one_in(6) {
         settings.hedge = Some((random.pick(&[10.0, 200.0, 2_000.0]), 1 + random.below(3) as u32));

@@ -71,7 +71,7 @@ pub enum Step {
     /// Send this; then [`Call::on_head`] or [`Call::on_no_answer`].
     Send(Box<HttpRequest>),
     /// Ask the caller's function whether to try again after this failure (its facts as JSON); then
-    /// [`Call::on_consulted`].
+    /// [`Call::on_consulted`], or [`Call::on_told`].
     Consult(Vec<u8>),
     /// Ask again at this moment, or when [`Shared::take_woken`] names the leg's [ticket](Call::ticket).
     Wait(Milliseconds),

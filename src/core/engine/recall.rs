@@ -97,10 +97,8 @@ impl Call {
         }
         // One part, where those of headers are pairs.
         if let Some(route) = settings.route.as_ref().filter(|route| route.shadow.is_empty()) {
-            let candidate = self.legs.first().map_or(0, |leg| leg.candidate as u8);
-            let mut part = vec![candidate, u8::from(route.tries), u8::from(route.asks)];
-            part.extend(route.least_logprob.map_or([0; 8], f64::to_be_bytes));
-            part.extend_from_slice(route.key.as_bytes());
+            let mut part = vec![self.legs.first().map_or(0, |leg| leg.candidate as u8)];
+            part.extend_from_slice(&route.text);
             key.part(&part);
         }
         // What follows their last is no part: it begins with a brace, and a part with its length.

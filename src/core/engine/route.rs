@@ -70,14 +70,15 @@ impl Leg {
 }
 
 impl Call {
-    /// The caller has answered: which target it chose (JSON), or what it objects to in the answer on trial; nothing
-    /// is no objection.
+    /// The caller has answered: which target it chose (JSON; the large one unless it says otherwise), or what it
+    /// objects to in the answer on trial (`true` is no objection), or whether it would try again (`true` or `false`;
+    /// anything else is no opinion).
     pub fn on_told(&mut self, leg: usize, told: &str, shared: &mut Shared, now: Now) {
         let Some(own) = self.legs.get_mut(leg).filter(|_| !self.settled) else { return };
         match own.phase {
             Phase::Route => {
                 own.phase = Phase::Plan;
-                let large = json::member(told.as_bytes(), "large") == Some(b"true");
+                let large = json::member(told.as_bytes(), "large") != Some(b"false");
                 let shadow = self.settings.route.as_ref().is_some_and(|route| !route.shadow.is_empty());
                 let choice = Choice { large, shadow, told: told.into(), ..Choice::default() };
                 self.trace.route = Some(Box::new(choice));
@@ -85,8 +86,16 @@ impl Call {
                     self.enter(leg, if large { LARGE } else { SMALL });
                 }
             }
-            Phase::Judge(number) if told.is_empty() => self.accept(leg, number, shared, now),
-            Phase::Judge(number) => self.reject(leg, number, told.to_owned(), shared, now),
+            Phase::Judge(number) if told == "true" => self.accept(leg, number, shared, now),
+            Phase::Judge(number) => self.reject(leg, number, told, shared, now),
+            Phase::Consult(..) => {
+                let answer = match told {
+                    "true" => Some(true),
+                    "false" => Some(false),
+                    _ => None,
+                };
+                self.on_consulted(leg, answer, shared, now);
+            }
             _ => {}
         }
     }
@@ -98,11 +107,12 @@ impl Call {
         let number = own.attempt.unwrap_or_default();
         let objection = own.objection();
         let asks = self.settings.route.as_ref().is_some_and(|route| route.asks);
+        self.waste(leg);
         // It answered, and well: what is made of the answer is no matter of its breaker's.
         self.leave(leg, "unjudged", breaker::Outcome::Success, shared, now);
         self.rearm = true;
         match (objection, self.legs.get_mut(leg)) {
-            (Some(objection), _) => self.reject(leg, number, objection.to_owned(), shared, now),
+            (Some(objection), _) => self.reject(leg, number, objection, shared, now),
             (None, Some(own)) if asks => own.phase = Phase::Judge(number),
             _ => self.accept(leg, number, shared, now),
         }
@@ -119,24 +129,19 @@ impl Call {
     }
 
     fn accept(&mut self, leg: usize, number: usize, shared: &mut Shared, now: Now) {
-        self.trace.rename(number, "complete");
+        self.trace.accepted(number, true);
         self.lead(leg, shared, now);
         self.trace.settled("complete");
         self.settle(shared, now);
     }
 
-    fn reject(&mut self, leg: usize, number: usize, objection: String, shared: &mut Shared, now: Now) {
+    fn reject(&mut self, leg: usize, number: usize, objection: &str, shared: &mut Shared, now: Now) {
         let mut error = Error::boxed(Kind::InvalidResponse, "rejected");
-        if let Some(own) = self.legs.get(leg) {
-            let (prompt, completion) = self.tokens(&own.stream);
-            self.trace.wasted(number, prompt, completion);
-        }
-        self.trace.rename(number, "rejected");
-        self.trace.judged(number, "fallback", None);
+        self.trace.accepted(number, false);
         if let Some(choice) = &mut self.trace.route {
-            choice.escalated.clone_from(&objection);
+            objection.clone_into(&mut choice.escalated);
         }
-        error.message = objection;
+        objection.clone_into(&mut error.message);
         self.next(leg, error, shared, now);
     }
 
@@ -149,10 +154,9 @@ impl Call {
             let (tokens, cost) = self.spending.taken.as_ref()?;
             let actual = cost.as_ref()?.usd?;
             let settings = self.settings.at(target);
-            let keeps = target.token.as_ref().is_some_and(|token| !token.is_hugging_face());
             let (provider, url) = match settings.endpoint_url.as_str() {
                 // What a provider's own key costs is not the router's to tell.
-                "" if keeps || target.has_token_function => (settings.provider.as_str(), ""),
+                "" if target.has_token_function => (settings.provider.as_str(), ""),
                 "" => (settings.provider.as_str(), attempt::router(&settings)),
                 endpoint => ("endpoint", endpoint),
             };

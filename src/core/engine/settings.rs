@@ -1,11 +1,13 @@
 //! The options of a call, checked and complete.
 
 use std::fmt;
+use std::rc::Rc;
 
 use crate::core::ports::Milliseconds;
 use crate::core::provider::table;
 use crate::core::resilience::{lane, retry, watchdog};
 use crate::core::secret::Secret;
+use crate::core::wire::json;
 
 /// What the client's options and the call's options come to.
 #[derive(Clone)]
@@ -42,7 +44,7 @@ pub struct Settings {
     pub automatic: Option<Order>,
     /// The first two of the fallbacks are a small and a large target (but for show, where these are apart), and the
     /// caller says which is to answer.
-    pub route: Option<Route>,
+    pub route: Option<Rc<Route>>,
     /// What becomes of an answer that breaks off after some of it was shown.
     pub mid_stream: MidStream,
     /// Send the request once more when it has not answered for so long, and so often at most.
@@ -89,7 +91,7 @@ pub struct Fallback {
 }
 
 /// How a call comes to its small or its large target.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Route {
     /// The small target's answer is tried: it is shown when it is complete and accepted.
     pub tries: bool,
@@ -99,8 +101,41 @@ pub struct Route {
     pub least_logprob: Option<f64>,
     /// The small and the large target of a choice that is told, and changes nothing.
     pub shadow: Vec<Fallback>,
-    /// The caller's validator, as far as it can be told from others.
-    pub key: String,
+    /// All of it as it was given, for a cache's key: also the caller's validator, as far as it can be told from
+    /// others.
+    pub text: Vec<u8>,
+}
+
+impl Route {
+    /// Reads `{ "targets": [{ "model"?, "provider"?, "endpointUrl"?, "own"? }, …], "tries"?, "asks"?, "minLogprob"?, "shadow"? }`.
+    /// Its targets go before `fallbacks`, unless they are only for show.
+    pub fn read(text: &[u8], fallbacks: &mut Vec<Fallback>) -> Route {
+        let flag = |name| json::member(text, name) == Some(b"true");
+        let targets = json::elements(json::member(text, "targets").unwrap_or_default());
+        let mut targets: Vec<Fallback> = targets
+            .into_iter()
+            .map(|target| Fallback {
+                model: json::text_member(target, "model"),
+                provider: json::text_member(target, "provider"),
+                endpoint_url: json::text_member(target, "endpointUrl"),
+                // Its key is no Hugging Face token, and not told here.
+                has_token_function: json::member(target, "own") == Some(b"true"),
+                ..Fallback::default()
+            })
+            .collect();
+        let shadow = flag("shadow");
+        if !shadow {
+            targets.append(fallbacks);
+            std::mem::swap(&mut targets, fallbacks);
+        }
+        Route {
+            tries: flag("tries"),
+            asks: flag("asks"),
+            least_logprob: json::number_member(text, "minLogprob"),
+            shadow: targets,
+            text: text.to_vec(),
+        }
+    }
 }
 
 /// In which order other providers of a model are tried.

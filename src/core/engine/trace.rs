@@ -111,10 +111,16 @@ impl Trace {
         }
     }
 
-    /// What the attempt is to be called that is over.
-    pub fn rename(&mut self, number: usize, outcome: &'static str) {
+    /// The answer of an attempt that is over was accepted, or not.
+    pub fn accepted(&mut self, number: usize, accepted: bool) {
         if let Some(attempt) = self.at(number) {
-            attempt.outcome = outcome;
+            if accepted {
+                attempt.outcome = "complete";
+                attempt.wasted = None;
+            } else {
+                attempt.outcome = "rejected";
+                attempt.verdict = "fallback";
+            }
         }
     }
 

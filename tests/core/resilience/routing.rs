@@ -1,5 +1,7 @@
 //! Small and large targets: who is asked first, what becomes of a small one's answer, and what is told of it.
 
+use std::rc::Rc;
+
 use hf_inference_wasm::core::engine::Found;
 use hf_inference_wasm::core::engine::attempt::Head;
 use hf_inference_wasm::core::engine::plan::Task;
@@ -22,7 +24,7 @@ fn routed(settings: &mut Settings, route: Route) {
     if route.shadow.is_empty() {
         settings.fallbacks.splice(0..0, [model("lab/small"), model("lab/large")]);
     }
-    settings.route = Some(route);
+    settings.route = Some(Rc::new(route));
 }
 
 /// A chat whose small target answers first, and is judged by the rules, and by the caller where `asks`.
@@ -53,13 +55,13 @@ fn route(stage: &Stage) -> Value {
 
 #[test]
 fn the_caller_is_asked_before_anything_is_sent_and_the_call_begins_where_it_says() {
-    for (told, asked) in [(SMALL, "lab/small"), (LARGE, "lab/large"), ("", "lab/small")] {
+    for (told, asked) in [(SMALL, "lab/small"), (LARGE, "lab/large"), ("", "lab/large")] {
         let mut stage = Stage::with(|settings| routed(settings, Route::default()));
         assert_eq!(stage.runs[0].legs, [At::Question(Value::Null)]);
         stage.tell(0, told);
         assert_eq!(models(&stage), [asked], "{told}");
         stage.complete(0, "Hi");
-        assert_eq!(route(&stage)["chosen"], if told == LARGE { "large" } else { "small" });
+        assert_eq!(route(&stage)["chosen"], if told == SMALL { "small" } else { "large" });
         assert_eq!(stage.runs[0].noticed("route")[0]["chosen"], route(&stage)["chosen"]);
     }
     let mut stage = Stage::with(|settings| routed(settings, Route::default()));
@@ -91,7 +93,7 @@ fn what_a_target_leaves_out_is_as_in_the_call_and_each_has_its_own_key() {
             Fallback { token: Secret::new("sk-small"), ..elsewhere("https://small.example/v1") },
             Fallback::default(),
         ];
-        settings.route = Some(Route { tries: true, ..Route::default() });
+        settings.route = Some(Rc::new(Route { tries: true, ..Route::default() }));
     });
     assert_eq!(stage.runs[0].legs, [At::Token(0)], "the call's own key is asked for first");
     stage.over_token(0, Some("hf_own"));
@@ -122,7 +124,7 @@ fn an_answer_on_trial_is_shown_whole_or_not_at_all() {
         assert_eq!(question["choices"][0]["finishReason"], "stop");
         assert_eq!(question["model"], "lab/small");
         assert!(stage.runs[0].call.batch().is_empty(), "{want:?}");
-        stage.tell(0, "");
+        stage.tell(0, "true");
         assert_eq!(stage.runs[0].word(), "complete");
         assert_eq!(stage.runs[0].result()["choices"][0]["text"], "Hello");
         assert_eq!(stage.runs[0].attempts("outcome"), ["complete"]);
@@ -147,7 +149,7 @@ fn a_reader_that_comes_while_the_caller_judges_is_told_all_of_it_once() {
         stage.open(0, &(delta("Hello") + &ending("stop")));
         stage.with_call(0, |call, _, _| call.want(want));
         assert!(stage.runs[0].events.is_empty());
-        stage.tell(0, "");
+        stage.tell(0, "true");
         if want == Want::Events {
             assert_eq!(stage.runs[0].shown(), "Hello");
             assert_eq!(stage.runs[0].told(Mark::Finish).len(), 1);
@@ -193,7 +195,7 @@ fn a_whole_answer_is_tried_as_well() {
         json!({ "choices": [{ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": reason }] })
             .to_string()
     };
-    for (accepted, expected) in [("", "small"), ("accept", "large")] {
+    for (accepted, expected) in [("true", "small"), ("accept", "large")] {
         let mut stage = Stage::new();
         stage.whole(chat(), |settings| {
             routed(settings, Route { tries: true, asks: true, ..Route::default() })
@@ -222,9 +224,9 @@ fn a_low_mean_log_probability_escalates_and_is_asked_for_where_the_caller_has_no
             json!({ "choices": [{ "index": 0, "delta": { "content": text }, "logprobs": logprobs }] })
         )
     };
-    let route = Route { tries: true, least_logprob: Some(-1.0), ..Route::default() };
+    let route = || Route { tries: true, least_logprob: Some(-1.0), ..Route::default() };
     for (logprobs, escalates) in [(vec![-0.5, -1.4], false), (vec![-0.5, -1.6], true), (vec![], false)] {
-        let mut stage = Stage::with(|settings| routed(settings, route.clone()));
+        let mut stage = Stage::with(|settings| routed(settings, route()));
         stage.tell(0, SMALL);
         assert_eq!(stage.runs[0].body()["logprobs"], true);
         let words: String = logprobs.iter().map(|logprob| token("a", *logprob)).collect();
@@ -241,7 +243,7 @@ fn a_low_mean_log_probability_escalates_and_is_asked_for_where_the_caller_has_no
         let mut request = chat();
         request["logprobs"] = given;
         let mut stage = Stage::new();
-        stage.begin(Task::Chat, request, |settings| routed(settings, route.clone()));
+        stage.begin(Task::Chat, request, |settings| routed(settings, route()));
         stage.tell(0, SMALL);
         let body = stage.runs[0].last().body.clone().expect("a body");
         let text = String::from_utf8(body).expect("UTF-8");
@@ -266,7 +268,8 @@ fn tokens_of_a_text_generation_tell_their_log_probability_too() {
             |settings| {
                 settings.fallbacks =
                     vec![elsewhere("https://small.example"), elsewhere("https://large.example")];
-                settings.route = Some(Route { tries: true, least_logprob: Some(-1.0), ..Route::default() });
+                settings.route =
+                    Some(Rc::new(Route { tries: true, least_logprob: Some(-1.0), ..Route::default() }));
             },
         );
         stage.tell(0, SMALL);
@@ -336,7 +339,7 @@ fn nobody_waits_for_a_caller_that_never_judges() {
     assert!(stage.runs[0].error()["partial"].is_null(), "what nobody accepted is shown to nobody");
     assert_eq!(stage.runs[0].shown(), "");
     // What it says then is heard by nobody.
-    stage.with_call(0, |call, shared, now| call.on_told(0, "", shared, now));
+    stage.with_call(0, |call, shared, now| call.on_told(0, "true", shared, now));
     assert_eq!(stage.runs[0].word(), "failed: Timeout total");
 }
 
@@ -360,7 +363,7 @@ fn trailing_words_that_never_come_do_not_keep_an_answer_from_its_judge() {
     stage.open(0, &(delta("Hi") + &format!("data: {end}\n\n")));
     stage.until(10_000.0);
     assert!(matches!(stage.runs[0].legs[0], At::Question(_)), "{:?}", stage.runs[0].legs);
-    stage.tell(0, "");
+    stage.tell(0, "true");
     assert_eq!(stage.runs[0].shown(), "Hi");
 }
 
@@ -446,11 +449,6 @@ fn a_choice_for_show_changes_nothing_and_tells_what_it_would_have_saved() {
         (elsewhere("https://hourly.example"), SMALL, Value::Null),
         (elsewhere("https://unknown.example"), SMALL, Value::Null),
         (
-            Fallback { token: Secret::new("sk-own"), provider: "groq".to_owned(), ..model("lab/small") },
-            SMALL,
-            Value::Null,
-        ),
-        (
             Fallback { has_token_function: true, provider: "groq".to_owned(), ..model("lab/small") },
             SMALL,
             Value::Null,
@@ -492,18 +490,18 @@ fn a_choice_for_show_changes_nothing_and_tells_what_it_would_have_saved() {
 
 #[test]
 fn a_key_tells_apart_who_was_chosen_and_how_it_is_judged() {
-    let key = |told: &str, route: Option<Route>| {
+    let key = |told: &str, given: &str| {
         let mut request = chat();
         request["temperature"] = json!(0);
         let mut stage = Stage::new();
-        let is_routed = route.as_ref().is_some();
         stage.begin(Task::Chat, request, |settings| {
             settings.recalls = true;
-            if let Some(route) = route {
-                routed(settings, route);
+            if !given.is_empty() {
+                let route = Route::read(given.as_bytes(), &mut settings.fallbacks);
+                settings.route = Some(Rc::new(route));
             }
         });
-        if is_routed {
+        if !given.is_empty() {
             stage.tell(0, told);
         }
         match &stage.runs[0].legs[0] {
@@ -511,30 +509,44 @@ fn a_key_tells_apart_who_was_chosen_and_how_it_is_judged() {
             other => panic!("{other:?}"),
         }
     };
-    let tries = Route { tries: true, ..Route::default() };
+    let route = |more: &str| format!(r#"{{"targets":[{{"model":"lab/small"}},{{}}]{more}}}"#);
     let keys = [
-        key("", None),
-        key(SMALL, Some(Route::default())),
-        key(LARGE, Some(Route::default())),
-        key(SMALL, Some(tries.clone())),
-        key(SMALL, Some(Route { asks: true, key: "(answer) => true".to_owned(), ..tries.clone() })),
-        key(SMALL, Some(Route { asks: true, key: "(answer) => false".to_owned(), ..tries.clone() })),
-        key(SMALL, Some(Route { least_logprob: Some(-1.0), ..tries.clone() })),
-        key(SMALL, Some(Route { least_logprob: Some(-2.0), ..tries.clone() })),
+        key("", ""),
+        key(SMALL, &route("")),
+        key(LARGE, &route("")),
+        key(SMALL, &route(r#","tries":true"#)),
+        key(SMALL, &route(r#","tries":true,"asks":true,"accept":"(answer) => true""#)),
+        key(SMALL, &route(r#","tries":true,"asks":true,"accept":"(answer) => false""#)),
+        key(SMALL, &route(r#","tries":true,"minLogprob":-1"#)),
+        key(SMALL, &route(r#","tries":true,"minLogprob":-2"#)),
     ];
     for (position, key) in keys.iter().enumerate() {
         assert!(!keys[..position].contains(key), "{position}");
     }
-    assert_eq!(keys[3], key(SMALL, Some(tries)));
-    let shadow = Route { shadow: vec![model("lab/small"), model("lab/large")], ..Route::default() };
-    assert_eq!(key(SMALL, Some(shadow.clone())), keys[0], "what is only for show changes nothing");
-    assert_eq!(key(LARGE, Some(shadow)), keys[0]);
+    assert_eq!(keys[3], key(SMALL, &route(r#","tries":true"#)));
+    for told in [SMALL, LARGE] {
+        assert_eq!(key(told, &route(r#","shadow":true"#)), keys[0], "what is only for show changes nothing");
+    }
+}
+
+#[test]
+fn a_route_is_read_as_it_was_given() {
+    let mut fallbacks = vec![model("lab/last")];
+    let text = r#"{"targets":[{"model":"lab/small","provider":"groq"},{"endpointUrl":"https://large.example","own":true}],"tries":true,"asks":false,"minLogprob":-0.5,"shadow":false}"#;
+    let route = Route::read(text.as_bytes(), &mut fallbacks);
+    let small = Fallback { provider: "groq".to_owned(), ..model("lab/small") };
+    let large = Fallback { has_token_function: true, ..elsewhere("https://large.example") };
+    assert_eq!(fallbacks, [small.clone(), large.clone(), model("lab/last")]);
+    assert_eq!((route.tries, route.asks, route.least_logprob), (true, false, Some(-0.5)));
+    let mut fallbacks = vec![model("lab/last")];
+    let route = Route::read(text.replace(r#""shadow":false"#, r#""shadow":true"#).as_bytes(), &mut fallbacks);
+    assert_eq!((fallbacks, route.shadow), (vec![model("lab/last")], vec![small, large]));
 }
 
 #[test]
 fn what_is_kept_is_what_was_accepted() {
     let stop = ending("stop");
-    for (objection, expected) in [("", "small"), ("accept", "large")] {
+    for (objection, expected) in [("true", "small"), ("accept", "large")] {
         let mut stage = Stage::new();
         let mut request = chat();
         request["temperature"] = json!(0);
@@ -584,7 +596,7 @@ fn a_tape_that_cannot_be_read_leads_to_a_trial() {
     assert_eq!(models(&stage), ["lab/small"]);
     stage.open(0, &(delta("Hi") + &ending("stop")));
     assert!(matches!(stage.runs[0].legs[0], At::Question(_)));
-    stage.tell(0, "");
+    stage.tell(0, "true");
     assert_eq!(stage.runs[0].shown(), "Hi");
 }
 
