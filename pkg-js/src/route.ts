@@ -25,7 +25,7 @@ type Body = Readonly<Record<string, unknown>>;
 /** A call's route. */
 export interface Routing {
   /** What the core is to know of it. */
-  core: { route: string };
+  core: { route: string; targets: object[] };
   /** The targets that are tried before the call's fallbacks. */
   targets: Fallback[];
   /** Answers the core: to nothing a choice, as JSON; to an answer on trial what speaks against it, or `true`. */
@@ -70,12 +70,11 @@ export function prepare({ route }: CallOptions, body: Body, schema: unknown, too
 
   const format = (body["response_format"] as { type?: unknown } | null | undefined)?.type;
   const asJson = schema !== undefined || format === "json_object" || format === "json_schema";
-  // Without their keys. For show, what a provider's own key costs is not the router's to tell.
-  const shown = targets.map(({ model, provider, endpointUrl, accessToken: key }) => ({ model, provider, endpointUrl, own: shadow && key !== undefined && !String(key).startsWith("hf_") }));
+  const core = targets.map(({ model, provider, endpointUrl }) => ({ model, provider, endpointUrl }));
   let choice: Promise<string> | undefined;
   return {
     targets: shadow ? [] : targets,
-    core: { route: JSON.stringify({ targets: shown, tries, asks: accept !== undefined || asJson, minLogprob, shadow, accept: accept && String(accept) }) },
+    core: { targets: core, route: JSON.stringify({ tries, asks: accept !== undefined || asJson, minLogprob, shadow, accept: accept && String(accept) }) },
     // A call and its flight have one choice.
     ask: (question) => (question === "" ? (choice ??= choose(policy, given.threshold, body, schema)) : judge(JSON.parse(question) as Told, asJson, schema, accept, tools)),
   };

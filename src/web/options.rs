@@ -112,7 +112,10 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
         read_fallbacks(settings, &fallbacks)?;
     }
     if let Some(route) = get(options, "route").and_then(|route| route.as_string()) {
-        settings.route = Some(Rc::new(Route::read(route.as_bytes(), &mut settings.fallbacks)));
+        let others = std::mem::take(&mut settings.fallbacks);
+        read_targets(settings, &get(options, "targets").unwrap_or_default(), "")?;
+        let targets = std::mem::replace(&mut settings.fallbacks, others);
+        settings.route = Some(Rc::new(Route::read(route.as_bytes(), targets, &mut settings.fallbacks)));
     }
     if let Some(headers) = get(options, "headers") {
         let mut texts = Array::from(&headers).into_iter().filter_map(|text| text.as_string());
@@ -144,6 +147,10 @@ fn read_fallbacks(settings: &mut Settings, given: &JsValue) -> Checked<()> {
     if settings.automatic.is_some() {
         return Ok(());
     }
+    read_targets(settings, given, expected)
+}
+
+fn read_targets(settings: &mut Settings, given: &JsValue, expected: &'static str) -> Checked<()> {
     for entry in Array::from(given) {
         if !entry.is_object() {
             return Err(Error::option("fallbacks", expected));

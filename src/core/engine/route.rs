@@ -9,10 +9,9 @@ use super::leg::{Leg, Phase};
 use super::settings::{Fallback, Settings};
 use super::shared::Shared;
 use super::stream::Answer;
-use super::{Call, attempt, plan, settle};
+use super::{Call, attempt, settle};
 use crate::core::error::{Error, Kind};
 use crate::core::ports::Now;
-use crate::core::provider::catalogue::Terms;
 use crate::core::provider::table;
 use crate::core::resilience::breaker;
 use crate::core::usage::cost::Cost;
@@ -148,30 +147,19 @@ impl Call {
     /// The call is over: reckons what a choice would have saved that was only made for show. Unless all is known
     /// that it takes, nothing.
     pub(super) fn save(&mut self, shared: &mut Shared) {
-        let Some(choice) = self.trace.route.as_ref().filter(|choice| choice.shadow) else { return };
-        let targets = self.settings.route.as_ref().map(|route| route.shadow.as_slice()).unwrap_or_default();
-        let saved = targets.get(usize::from(choice.large)).and_then(|target| {
-            let (tokens, cost) = self.spending.taken.as_ref()?;
-            let actual = cost.as_ref()?.usd?;
-            let settings = self.settings.at(target);
-            let (provider, url) = match settings.endpoint_url.as_str() {
-                // What a provider's own key costs is not the router's to tell.
-                "" if target.has_token_function => (settings.provider.as_str(), ""),
-                "" => (settings.provider.as_str(), attempt::router(&settings)),
-                endpoint => ("endpoint", endpoint),
-            };
-            let (model, _) = plan::split_suffix(&settings.model);
-            let tariff = Call::tariff_of(&settings, provider, model, url, shared);
-            // Where the router picks, the dearest counts; a provider without a price may be dearer still.
-            let is_priced = |terms: &Terms| terms.input.is_some() && terms.output.is_some();
-            let bound = || Some(tariff.most).filter(|_| shared.catalogue.terms(model).iter().all(is_priced));
-            let price = tariff.exact.map(|(price, _)| price).or_else(bound)?;
-            // Nobody knows for how long it would have worked.
-            let would = Cost::reckoned(tokens, &price, "", 0.0).usd.filter(|_| price.hour.is_none())?;
-            Some((would > actual, would.abs_diff(actual)))
-        });
-        if let Some(choice) = &mut self.trace.route {
-            choice.saved = saved;
+        let (Some(choice), Some(route)) = (&mut self.trace.route, &self.settings.route) else { return };
+        let Some(target) = route.shadow.get(usize::from(choice.large)) else { return };
+        let Some((tokens, Some(Cost { usd: Some(actual), .. }))) = &self.spending.taken else { return };
+        let settings = self.settings.at(target);
+        let (provider, url) = match settings.endpoint_url.as_str() {
+            "" => (settings.provider.as_str(), attempt::router(&settings)),
+            endpoint => ("endpoint", endpoint),
+        };
+        let tariff = Call::tariff_of(&settings, provider, &settings.model, url, shared);
+        // Where the router picks, the dearest counts; nobody knows for how long an endpoint would have worked.
+        if !tariff.partial && tariff.most.hour.is_none() {
+            let would = Cost::reckoned(tokens, &tariff.most, "", 0.0).usd;
+            choice.saved = would.map(|would| (would > *actual, would.abs_diff(*actual)));
         }
     }
 }
@@ -179,10 +167,8 @@ impl Call {
 impl Leg {
     /// What can be said against an answer without asking anybody.
     fn objection(&self) -> Option<&'static str> {
-        let ended = |reason: &[u8]| match chat::normalised(reason) {
-            "length" => Some("length"),
-            "content_filter" => Some("content_filter"),
-            _ => None,
+        let ended = |reason: &[u8]| {
+            Some(chat::normalised(reason)).filter(|reason| matches!(*reason, "length" | "content_filter"))
         };
         let objection = match &self.stream.answer {
             Answer::Chat(chat) => chat.choices().iter().find_map(|choice| {

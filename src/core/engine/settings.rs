@@ -107,24 +107,11 @@ pub struct Route {
 }
 
 impl Route {
-    /// Reads `{ "targets": [{ "model"?, "provider"?, "endpointUrl"?, "own"? }, …], "tries"?, "asks"?, "minLogprob"?, "shadow"? }`.
-    /// Its targets go before `fallbacks`, unless they are only for show.
-    pub fn read(text: &[u8], fallbacks: &mut Vec<Fallback>) -> Route {
+    /// Reads `{ "tries"?, "asks"?, "minLogprob"?, "shadow"? }`. Its `targets` go before the fallbacks, unless they are
+    /// only for show.
+    pub fn read(text: &[u8], mut targets: Vec<Fallback>, fallbacks: &mut Vec<Fallback>) -> Route {
         let flag = |name| json::member(text, name) == Some(b"true");
-        let targets = json::elements(json::member(text, "targets").unwrap_or_default());
-        let mut targets: Vec<Fallback> = targets
-            .into_iter()
-            .map(|target| Fallback {
-                model: json::text_member(target, "model"),
-                provider: json::text_member(target, "provider"),
-                endpoint_url: json::text_member(target, "endpointUrl"),
-                // Its key is no Hugging Face token, and not told here.
-                has_token_function: json::member(target, "own") == Some(b"true"),
-                ..Fallback::default()
-            })
-            .collect();
-        let shadow = flag("shadow");
-        if !shadow {
+        if !flag("shadow") {
             targets.append(fallbacks);
             std::mem::swap(&mut targets, fallbacks);
         }

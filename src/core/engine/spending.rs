@@ -34,9 +34,12 @@ pub struct Spending {
 }
 
 /// What a target takes: as it is known, and at most.
+#[derive(Default)]
 pub(super) struct Tariff {
     pub(super) exact: Option<(Price, &'static str)>,
     pub(super) most: Price,
+    /// Not everybody who may answer has a price.
+    pub(super) partial: bool,
 }
 
 impl Call {
@@ -102,7 +105,7 @@ impl Call {
 
     /// What the leg's target takes.
     fn tariff(&self, own: &Leg, shared: &mut Shared) -> Tariff {
-        let Some(target) = own.target() else { return Tariff { exact: None, most: Price::default() } };
+        let Some(target) = own.target() else { return Tariff::default() };
         let provider = if own.head.provider.is_empty() { &target.provider } else { &own.head.provider };
         Call::tariff_of(&own.settings, provider, &target.model, &target.url, shared)
     }
@@ -115,21 +118,21 @@ impl Call {
         url: &str,
         shared: &mut Shared,
     ) -> Tariff {
-        let none = Tariff { exact: None, most: Price::default() };
         let (model, suffix) = plan::split_suffix(&settings.model);
         if let Some(price) = shared.accounts.price(provider, [model, name], url) {
-            return Tariff { exact: Some((price, "prices")), most: price };
+            return Tariff { exact: Some((price, "prices")), most: price, partial: false };
         }
         // The catalogue is the router's: a provider's own key has other terms.
         if !settings.endpoint_url.is_empty() || !url.starts_with(attempt::router(settings)) {
-            return none;
+            return Tariff::default();
         }
-        let mut tariff = none;
+        let mut tariff = Tariff::default();
         for terms in shared.catalogue.terms(model) {
             let price = Price { input: terms.input, output: terms.output, cached: terms.cached, hour: None };
             if terms.provider == *provider || provider == table::AUTO && suffix == Some(&terms.provider) {
-                return Tariff { exact: Some((price, "catalog")), most: price };
+                return Tariff { exact: Some((price, "catalog")), most: price, partial: false };
             }
+            tariff.partial |= price.input.is_none() || price.output.is_none();
             tariff.most = tariff.most.at_most(price);
         }
         tariff

@@ -456,8 +456,9 @@ fn add_logprobs(logprobs: &mut Option<(f64, f64)>, message: &[u8]) {
     let Some((sum, count)) = logprobs else { return };
     let told = json::member(message, "choices").and_then(json::first);
     let told = told.and_then(|choice| json::member(json::member(choice, "logprobs")?, "content"));
-    let tokens = json::elements(told.unwrap_or_default());
-    for token in tokens.into_iter().chain(json::member(message, "token")) {
+    let mut tokens = json::elements(told.unwrap_or_default());
+    tokens.extend(json::member(message, "token"));
+    for token in tokens {
         if let Some(logprob) = json::number_member(token, "logprob") {
             *sum += logprob;
             *count += 1.0;

@@ -238,7 +238,7 @@ fn a_low_mean_log_probability_escalates_and_is_asked_for_where_the_caller_has_no
         }
     }
     for (given, sent) in
-        [(json!(false), json!(false)), (json!(true), json!(true)), (Value::Null, json!(true))]
+        [(json!(false), json!(false)), (json!(true), json!(true)), (Value::Null, Value::Null)]
     {
         let mut request = chat();
         request["logprobs"] = given;
@@ -448,11 +448,6 @@ fn a_choice_for_show_changes_nothing_and_tells_what_it_would_have_saved() {
         (elsewhere("https://small.example"), SMALL, json!(0.00198)),
         (elsewhere("https://hourly.example"), SMALL, Value::Null),
         (elsewhere("https://unknown.example"), SMALL, Value::Null),
-        (
-            Fallback { has_token_function: true, provider: "groq".to_owned(), ..model("lab/small") },
-            SMALL,
-            Value::Null,
-        ),
         (Fallback::default(), SMALL, json!(0)),
     ];
     for (small, told, saved) in cases {
@@ -497,7 +492,8 @@ fn a_key_tells_apart_who_was_chosen_and_how_it_is_judged() {
         stage.begin(Task::Chat, request, |settings| {
             settings.recalls = true;
             if !given.is_empty() {
-                let route = Route::read(given.as_bytes(), &mut settings.fallbacks);
+                let targets = vec![model("lab/small"), Fallback::default()];
+                let route = Route::read(given.as_bytes(), targets, &mut settings.fallbacks);
                 settings.route = Some(Rc::new(route));
             }
         });
@@ -509,7 +505,7 @@ fn a_key_tells_apart_who_was_chosen_and_how_it_is_judged() {
             other => panic!("{other:?}"),
         }
     };
-    let route = |more: &str| format!(r#"{{"targets":[{{"model":"lab/small"}},{{}}]{more}}}"#);
+    let route = |more: &str| format!(r#"{{"small":1{more}}}"#);
     let keys = [
         key("", ""),
         key(SMALL, &route("")),
@@ -530,17 +526,16 @@ fn a_key_tells_apart_who_was_chosen_and_how_it_is_judged() {
 }
 
 #[test]
-fn a_route_is_read_as_it_was_given() {
+fn a_route_is_read_as_it_was_given_and_its_targets_go_first() {
+    let targets = || vec![model("lab/small"), elsewhere("https://large.example")];
     let mut fallbacks = vec![model("lab/last")];
-    let text = r#"{"targets":[{"model":"lab/small","provider":"groq"},{"endpointUrl":"https://large.example","own":true}],"tries":true,"asks":false,"minLogprob":-0.5,"shadow":false}"#;
-    let route = Route::read(text.as_bytes(), &mut fallbacks);
-    let small = Fallback { provider: "groq".to_owned(), ..model("lab/small") };
-    let large = Fallback { has_token_function: true, ..elsewhere("https://large.example") };
-    assert_eq!(fallbacks, [small.clone(), large.clone(), model("lab/last")]);
+    let text = r#"{"tries":true,"asks":false,"minLogprob":-0.5,"shadow":false}"#;
+    let route = Route::read(text.as_bytes(), targets(), &mut fallbacks);
+    assert_eq!(fallbacks, [targets(), vec![model("lab/last")]].concat());
     assert_eq!((route.tries, route.asks, route.least_logprob), (true, false, Some(-0.5)));
     let mut fallbacks = vec![model("lab/last")];
-    let route = Route::read(text.replace(r#""shadow":false"#, r#""shadow":true"#).as_bytes(), &mut fallbacks);
-    assert_eq!((fallbacks, route.shadow), (vec![model("lab/last")], vec![small, large]));
+    let route = Route::read(br#"{"shadow":true}"#, targets(), &mut fallbacks);
+    assert_eq!((fallbacks, route.shadow), (vec![model("lab/last")], targets()));
 }
 
 #[test]
