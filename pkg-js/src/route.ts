@@ -74,7 +74,7 @@ export function prepare({ route }: CallOptions, body: Body, schema: unknown, too
   let choice: Promise<string> | undefined;
   return {
     targets: shadow ? [] : targets,
-    core: { targets: core, route: JSON.stringify({ tries, asks: accept !== undefined || asJson, minLogprob, shadow, accept: accept && String(accept) }) },
+    core: { targets: core, route: JSON.stringify({ is: (tries ? 1 : 0) + (accept || asJson ? 2 : 0) + (shadow ? 4 : 0), minLogprob, accept: accept && String(accept) }) },
     // A call and its flight have one choice.
     ask: (question) => (question === "" ? (choice ??= choose(policy, given.threshold, body, schema)) : judge(JSON.parse(question) as Told, asJson, schema, accept, tools)),
   };

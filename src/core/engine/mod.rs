@@ -322,9 +322,8 @@ impl Call {
                     let Some(target) = own.target() else { return Step::Over };
                     let request = self.continued.as_ref().unwrap_or(&self.request);
                     let Some(mut members) = Members::read(request) else { return Step::Over };
-                    let tells = own.is_on_trial() && own.stream.logprobs.is_some() && self.task == Task::Chat;
-                    if tells && !members.has("logprobs") {
-                        members.push("logprobs", b"true");
+                    if own.is_on_trial() && own.stream.logprobs.is_some() && self.task == Task::Chat {
+                        members.set_default("logprobs", b"true");
                     }
                     let request = attempt::request(
                         &own.settings,

@@ -107,17 +107,17 @@ pub struct Route {
 }
 
 impl Route {
-    /// Reads `{ "tries"?, "asks"?, "minLogprob"?, "shadow"? }`. Its `targets` go before the fallbacks, unless they are
-    /// only for show.
+    /// Reads `{ "is", "minLogprob"? }`, where `is` is the sum of 1 for `tries`, 2 for `asks` and 4 for show. Its
+    /// `targets` go before the fallbacks, unless they are only for show.
     pub fn read(text: &[u8], mut targets: Vec<Fallback>, fallbacks: &mut Vec<Fallback>) -> Route {
-        let flag = |name| json::member(text, name) == Some(b"true");
-        if !flag("shadow") {
+        let is = json::number_member(text, "is").unwrap_or_default() as u8;
+        if is & 4 == 0 {
             targets.append(fallbacks);
             std::mem::swap(&mut targets, fallbacks);
         }
         Route {
-            tries: flag("tries"),
-            asks: flag("asks"),
+            tries: is & 1 != 0,
+            asks: is & 2 != 0,
             least_logprob: json::number_member(text, "minLogprob"),
             shadow: targets,
             text: text.to_vec(),

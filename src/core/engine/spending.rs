@@ -104,6 +104,7 @@ impl Call {
     }
 
     /// What the leg's target takes.
+    #[inline(never)]
     fn tariff(&self, own: &Leg, shared: &mut Shared) -> Tariff {
         let Some(target) = own.target() else { return Tariff::default() };
         let provider = if own.head.provider.is_empty() { &target.provider } else { &own.head.provider };

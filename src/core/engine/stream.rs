@@ -451,14 +451,12 @@ impl Stream {
     }
 }
 
-/// Adds what a message tells of the first choice's tokens: an OpenAI chat's, or a token event's of TGI.
+/// Adds what a message tells of the tokens of a chat's first choice.
 fn add_logprobs(logprobs: &mut Option<(f64, f64)>, message: &[u8]) {
     let Some((sum, count)) = logprobs else { return };
-    let told = json::member(message, "choices").and_then(json::first);
-    let told = told.and_then(|choice| json::member(json::member(choice, "logprobs")?, "content"));
-    let mut tokens = json::elements(told.unwrap_or_default());
-    tokens.extend(json::member(message, "token"));
-    for token in tokens {
+    let choice = json::member(message, "choices").and_then(json::first).unwrap_or_default();
+    let told = json::member(choice, "logprobs").unwrap_or_default();
+    for token in json::elements(json::member(told, "content").unwrap_or_default()) {
         if let Some(logprob) = json::number_member(token, "logprob") {
             *sum += logprob;
             *count += 1.0;

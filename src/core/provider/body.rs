@@ -35,14 +35,11 @@ impl<'a> Members<'a> {
         (*value != b"null").then_some(value)
     }
 
-    /// Whether there is such a member, and be it `null`.
-    pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, _)| *key == name.as_bytes())
-    }
-
-    /// One more member, which the object must not have.
-    pub fn push(&mut self, name: &'static str, value: &'static [u8]) {
-        self.0.push((name.as_bytes(), value));
+    /// Gives a member a value that has none.
+    pub fn set_default(&mut self, name: &'static str, value: &'static [u8]) {
+        if self.get(name).is_none() {
+            self.0.push((name.as_bytes(), value));
+        }
     }
 
     fn copy_except(&self, object: &mut ObjectWriter<'_>, dropped: &[&[&str]]) {

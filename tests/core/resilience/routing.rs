@@ -237,9 +237,7 @@ fn a_low_mean_log_probability_escalates_and_is_asked_for_where_the_caller_has_no
             assert!(stage.runs[0].body().get("logprobs").is_none(), "the large one is not asked for them");
         }
     }
-    for (given, sent) in
-        [(json!(false), json!(false)), (json!(true), json!(true)), (Value::Null, Value::Null)]
-    {
+    for (given, sent) in [(json!(false), json!(false)), (json!(true), json!(true))] {
         let mut request = chat();
         request["logprobs"] = given;
         let mut stage = Stage::new();
@@ -249,32 +247,6 @@ fn a_low_mean_log_probability_escalates_and_is_asked_for_where_the_caller_has_no
         let text = String::from_utf8(body).expect("UTF-8");
         assert_eq!(text.matches("\"logprobs\"").count(), 1, "{text}");
         assert_eq!(value(text.as_bytes())["logprobs"], sent);
-    }
-}
-
-#[test]
-fn tokens_of_a_text_generation_tell_their_log_probability_too() {
-    let event = |text: &str, logprob: f64, done: Option<&str>| {
-        let details =
-            done.map(|_| json!({ "finish_reason": "eos_token", "generated_tokens": 1, "seed": null }));
-        let token = json!({ "id": 1, "text": text, "logprob": logprob, "special": false });
-        format!("data:{}\n\n", json!({ "token": token, "generated_text": done, "details": details }))
-    };
-    for (logprob, sent) in [(-0.5, 1), (-2.5, 2)] {
-        let mut stage = Stage::new();
-        stage.begin(
-            Task::Generation,
-            json!({ "inputs": PROMPT, "parameters": { "top_n_tokens": 1 } }),
-            |settings| {
-                settings.fallbacks =
-                    vec![elsewhere("https://small.example"), elsewhere("https://large.example")];
-                settings.route =
-                    Some(Rc::new(Route { tries: true, least_logprob: Some(-1.0), ..Route::default() }));
-            },
-        );
-        stage.tell(0, SMALL);
-        stage.open(0, &event("Hi", logprob, Some("Hi")));
-        assert_eq!(stage.runs[0].sent.len(), sent, "{logprob}");
     }
 }
 
@@ -510,18 +482,18 @@ fn a_key_tells_apart_who_was_chosen_and_how_it_is_judged() {
         key("", ""),
         key(SMALL, &route("")),
         key(LARGE, &route("")),
-        key(SMALL, &route(r#","tries":true"#)),
-        key(SMALL, &route(r#","tries":true,"asks":true,"accept":"(answer) => true""#)),
-        key(SMALL, &route(r#","tries":true,"asks":true,"accept":"(answer) => false""#)),
-        key(SMALL, &route(r#","tries":true,"minLogprob":-1"#)),
-        key(SMALL, &route(r#","tries":true,"minLogprob":-2"#)),
+        key(SMALL, &route(r#","is":1"#)),
+        key(SMALL, &route(r#","is":3,"accept":"(answer) => true""#)),
+        key(SMALL, &route(r#","is":3,"accept":"(answer) => false""#)),
+        key(SMALL, &route(r#","is":1,"minLogprob":-1"#)),
+        key(SMALL, &route(r#","is":1,"minLogprob":-2"#)),
     ];
     for (position, key) in keys.iter().enumerate() {
         assert!(!keys[..position].contains(key), "{position}");
     }
-    assert_eq!(keys[3], key(SMALL, &route(r#","tries":true"#)));
+    assert_eq!(keys[3], key(SMALL, &route(r#","is":1"#)));
     for told in [SMALL, LARGE] {
-        assert_eq!(key(told, &route(r#","shadow":true"#)), keys[0], "what is only for show changes nothing");
+        assert_eq!(key(told, &route(r#","is":5"#)), keys[0], "what is only for show changes nothing");
     }
 }
 
@@ -529,12 +501,12 @@ fn a_key_tells_apart_who_was_chosen_and_how_it_is_judged() {
 fn a_route_is_read_as_it_was_given_and_its_targets_go_first() {
     let targets = || vec![model("lab/small"), elsewhere("https://large.example")];
     let mut fallbacks = vec![model("lab/last")];
-    let text = r#"{"tries":true,"asks":false,"minLogprob":-0.5,"shadow":false}"#;
+    let text = r#"{"is":1,"minLogprob":-0.5}"#;
     let route = Route::read(text.as_bytes(), targets(), &mut fallbacks);
     assert_eq!(fallbacks, [targets(), vec![model("lab/last")]].concat());
     assert_eq!((route.tries, route.asks, route.least_logprob), (true, false, Some(-0.5)));
     let mut fallbacks = vec![model("lab/last")];
-    let route = Route::read(br#"{"shadow":true}"#, targets(), &mut fallbacks);
+    let route = Route::read(br#"{"is":4}"#, targets(), &mut fallbacks);
     assert_eq!((fallbacks, route.shadow), (vec![model("lab/last")], targets()));
 }
 
