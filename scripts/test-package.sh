@@ -22,6 +22,7 @@ part "demo" node --test --test-concurrency=1 tests/demo/*.test.js
 part "fixtures" node --test tests/wire/*.test.js
 part "testing" node --test tests/testing/*.test.js
 part "cache" node --test --test-concurrency=2 tests/cache/*.test.js
+part "routing" node --test --test-concurrency=2 tests/routing/*.test.js
 part "faults" node --test tests/faults/*.test.js
 part "real sockets" node --test --test-concurrency=2 tests/sockets/*.test.js tests/sockets/workerd/*.test.js
 part "forced trap: the package with a core that traps" scripts/build-trap.sh

@@ -35,12 +35,13 @@ const files = [
   ...generated,
   "dist/json-schema.d.ts",
   "dist/json-schema.LICENSE.txt",
-  ...["accounts", "cache", "client", "errors", "exchange", "growing", "index", "instance", "opentelemetry", "options", "recall", "schema", "stream", "structured", "testing", "trace"].flatMap(compiled),
+  ...["accounts", "cache", "client", "errors", "estimate", "exchange", "growing", "index", "instance", "opentelemetry", "options", "recall", "route", "schema", "stream", "structured", "testing", "trace"].flatMap(compiled),
   ...["edge-light", "inline", "node", "web", "workerd"].flatMap((name) => compiled(`entries/${name}`)),
   // These hold types only: nothing is left of them at run time.
   "dist/types/chat.d.ts",
   "dist/types/generation.d.ts",
   "dist/types/money.d.ts",
+  "dist/types/route.d.ts",
   "dist/types/schema.d.ts",
 ].sort();
 

@@ -35,8 +35,8 @@ export interface RouteOptions {
    */
   accept?: ((answer: RouteAnswer) => boolean | Promise<boolean>) | undefined;
   /**
-   * With `"cascade"`: the least mean log-probability of the answer's tokens (-0.5, say; 0 is certainty). Chats ask the
-   * small one for `logprobs` unless the request has a word on it; one that tells none is not judged by them.
+   * With `"cascade"`: the least mean log-probability of a chat's tokens (-0.5, say; 0 is certainty). The small one is
+   * asked for `logprobs` unless the request has a word on it; one that tells none is not judged by them.
    */
   minLogprob?: number | undefined;
   /**

@@ -10,6 +10,7 @@ import { lifecycleChecks } from "./lifecycle.js";
 import { moneyChecks } from "./money.js";
 import { requestChecks } from "./requests.js";
 import { resilienceChecks } from "./resilience.js";
+import { routeChecks } from "./route.js";
 import { structuredChecks } from "./structured.js";
 import { timeoutChecks } from "./timeouts.js";
 
@@ -27,6 +28,7 @@ export const checks = [
   ...timeoutChecks,
   ...resilienceChecks,
   ...moneyChecks,
+  ...routeChecks,
   ...hostileChecks,
   ...concurrencyChecks,
 ];
