@@ -25,7 +25,7 @@ type Body = Readonly<Record<string, unknown>>;
 /** A call's route. */
 export interface Routing {
   /** What the core is to know of it. */
-  core: { route: string; targets: object[] };
+  core: { route: string; fallbacks?: object[] };
   /** The targets that are tried before the call's fallbacks. */
   targets: Fallback[];
   /** Answers the core: to nothing a choice, as JSON; to an answer on trial what speaks against it, or `true`. */
@@ -41,7 +41,7 @@ const PARTS = ["model", "provider", "endpointUrl"] as const;
  * @param body The request, without its options.
  * @param schema What its answer is to be.
  */
-export function prepare({ route }: CallOptions, body: Body, schema: unknown, tools: Tools): Routing {
+export function prepare({ route, fallbacks }: CallOptions, body: Body, schema: unknown, tools: Tools): Routing {
   const wrong = (option: string, expected: string): InputError =>
     new tools.InputError("input", `${option}: expected ${expected}`, { option, expected });
   const check = (name: keyof RouteOptions, fits: (value: unknown) => boolean, expected: string): void => {
@@ -70,11 +70,16 @@ export function prepare({ route }: CallOptions, body: Body, schema: unknown, too
 
   const format = (body["response_format"] as { type?: unknown } | null | undefined)?.type;
   const asJson = schema !== undefined || format === "json_object" || format === "json_schema";
-  const core = targets.map(({ model, provider, endpointUrl }) => ({ model, provider, endpointUrl }));
+  const order = fallbacks === "auto" ? "throughput" : (fallbacks as { auto?: string } | undefined)?.auto;
+  const automatic = ["price", "throughput", "latency"].indexOf(order!) + 1;
+  // What are no fallbacks the core refuses.
+  const fits = fallbacks === undefined || fallbacks === null || automatic > 0 || Array.isArray(fallbacks);
+  const core = fits && { fallbacks: [...targets, ...(Array.isArray(fallbacks) ? fallbacks : [])] };
+  const is = (tries ? 1 : 0) + (accept || asJson ? 2 : 0) + (shadow ? 4 : 0) + 8 * automatic;
   let choice: Promise<string> | undefined;
   return {
     targets: shadow ? [] : targets,
-    core: { targets: core, route: JSON.stringify({ is: (tries ? 1 : 0) + (accept || asJson ? 2 : 0) + (shadow ? 4 : 0), minLogprob, accept: accept && String(accept) }) },
+    core: { ...core, route: JSON.stringify({ is, minLogprob, accept: accept && String(accept) }) },
     // A call and its flight have one choice.
     ask: (question) => (question === "" ? (choice ??= choose(policy, given.threshold, body, schema)) : judge(JSON.parse(question) as Told, asJson, schema, accept, tools)),
   };

@@ -4,8 +4,6 @@
 //! (serde-wasm-bindgen would bring 18 KB gzip for this one use, most of it the printing of numbers in
 //! messages that nobody could act on: "invalid type: floating point `5.5`, expected a string".)
 
-use std::rc::Rc;
-
 use js_sys::{Array, Reflect};
 use wasm_bindgen::JsValue;
 
@@ -16,7 +14,8 @@ type Checked<Value> = Result<Value, Box<Error>>;
 
 /// Puts `options` over `settings`. TypeScript has given some of them one form: `headers` and `tags` are flat
 /// lists of names and values, `recalls` and the like come from `cache`, `retry`, `limits` and `hedge` are objects, `fallbacks` is a list or the name of an
-/// order; `route` is JSON. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
+/// order; `route` is JSON, whose
+/// targets are the first of `fallbacks`. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
 pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
     let texts = [
         (&mut settings.provider, "provider"),
@@ -112,10 +111,7 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
         read_fallbacks(settings, &fallbacks)?;
     }
     if let Some(route) = get(options, "route").and_then(|route| route.as_string()) {
-        let others = std::mem::take(&mut settings.fallbacks);
-        read_targets(settings, &get(options, "targets").unwrap_or_default(), "")?;
-        let targets = std::mem::replace(&mut settings.fallbacks, others);
-        settings.route = Some(Rc::new(Route::read(route.as_bytes(), targets, &mut settings.fallbacks)));
+        Route::read(route.as_bytes(), settings);
     }
     if let Some(headers) = get(options, "headers") {
         let mut texts = Array::from(&headers).into_iter().filter_map(|text| text.as_string());
@@ -147,10 +143,6 @@ fn read_fallbacks(settings: &mut Settings, given: &JsValue) -> Checked<()> {
     if settings.automatic.is_some() {
         return Ok(());
     }
-    read_targets(settings, given, expected)
-}
-
-fn read_targets(settings: &mut Settings, given: &JsValue, expected: &'static str) -> Checked<()> {
     for entry in Array::from(given) {
         if !entry.is_object() {
             return Err(Error::option("fallbacks", expected));

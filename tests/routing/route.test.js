@@ -78,6 +78,26 @@ test("a small target that fails is followed by the large one and by fallbacks, a
   assert.equal(hosts(), "large");
 });
 
+test("behind the large one come the other providers of its model, and what are no fallbacks is an error", async () => {
+  const requests = [];
+  const fetch = async (url, { body }) => {
+    requests.push(body ? JSON.parse(body).model : new URL(url).pathname);
+    if (!body) return Response.json({ id: "lab/large", providers: [{ provider: "groq", status: "live", pricing: { input: 1, output: 1 } }, { provider: "novita", status: "live", pricing: { input: 0.1, output: 0.1 } }] });
+    return new Response("{}", { status: 503 });
+  };
+  const options = { accessToken: "hf_oauth_x", fetch, retry: false, route: { small: "lab/small", large: "lab/large", policy: "cascade" } };
+  for (const fallbacks of [{ auto: "price" }, "auto"]) {
+    requests.length = 0;
+    await assert.rejects(new library.InferenceClient({ ...options, fallbacks }).chat.stream(question).final(), { name: "ServerError" });
+    assert.deepEqual(requests.slice(0, 3), ["lab/small", "lab/large", "/v1/models/lab/large"]);
+    assert.deepEqual(requests.slice(3).sort(), ["lab/large:groq", "lab/large:novita"]);
+    if (fallbacks !== "auto") assert.equal(requests[3], "lab/large:novita", "the cheapest first");
+  }
+  for (const fallbacks of [5, "cheapest", { auto: "fast" }]) {
+    await assert.rejects(new library.InferenceClient({ ...options, fallbacks }).chat.stream(question).final(), { name: "InputError", option: "fallbacks" });
+  }
+});
+
 test("a cascade: what will do is shown, and what will not goes to the large one, is paid for and never shown", async () => {
   const rejections = {
     length: [{ text: "cut", finish: "length" }],

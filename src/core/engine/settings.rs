@@ -107,21 +107,29 @@ pub struct Route {
 }
 
 impl Route {
-    /// Reads `{ "is", "minLogprob"? }`, where `is` is the sum of 1 for `tries`, 2 for `asks` and 4 for show. Its
-    /// `targets` go before the fallbacks, unless they are only for show.
-    pub fn read(text: &[u8], mut targets: Vec<Fallback>, fallbacks: &mut Vec<Fallback>) -> Route {
+    /// Reads `{ "is", "minLogprob"? }`, where `is` is the sum of 1 for `tries`, 2 for `asks`, 4 for a choice that is
+    /// only for show, and 8, 16 or 24 for further targets in order of price, throughput or latency.
+    pub fn read(text: &[u8], settings: &mut Settings) {
         let is = json::number_member(text, "is").unwrap_or_default() as u8;
-        if is & 4 == 0 {
-            targets.append(fallbacks);
-            std::mem::swap(&mut targets, fallbacks);
+        settings.automatic = match is >> 3 {
+            1 => Some(Order::Price),
+            2 => Some(Order::Throughput),
+            3 => Some(Order::Latency),
+            _ => None,
+        };
+        let targets = settings.fallbacks.len().min(2);
+        let mut shadow = Vec::new();
+        if is & 4 != 0 {
+            shadow = settings.fallbacks.split_off(targets);
+            std::mem::swap(&mut shadow, &mut settings.fallbacks);
         }
-        Route {
+        settings.route = Some(Rc::new(Route {
             tries: is & 1 != 0,
             asks: is & 2 != 0,
             least_logprob: json::number_member(text, "minLogprob"),
-            shadow: targets,
+            shadow,
             text: text.to_vec(),
-        }
+        }));
     }
 }
 

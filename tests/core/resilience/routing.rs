@@ -464,9 +464,8 @@ fn a_key_tells_apart_who_was_chosen_and_how_it_is_judged() {
         stage.begin(Task::Chat, request, |settings| {
             settings.recalls = true;
             if !given.is_empty() {
-                let targets = vec![model("lab/small"), Fallback::default()];
-                let route = Route::read(given.as_bytes(), targets, &mut settings.fallbacks);
-                settings.route = Some(Rc::new(route));
+                settings.fallbacks = vec![model("lab/small"), Fallback::default()];
+                Route::read(given.as_bytes(), settings);
             }
         });
         if !given.is_empty() {
@@ -498,16 +497,23 @@ fn a_key_tells_apart_who_was_chosen_and_how_it_is_judged() {
 }
 
 #[test]
-fn a_route_is_read_as_it_was_given_and_its_targets_go_first() {
-    let targets = || vec![model("lab/small"), elsewhere("https://large.example")];
-    let mut fallbacks = vec![model("lab/last")];
-    let text = r#"{"is":1,"minLogprob":-0.5}"#;
-    let route = Route::read(text.as_bytes(), targets(), &mut fallbacks);
-    assert_eq!(fallbacks, [targets(), vec![model("lab/last")]].concat());
+fn a_route_is_read_as_it_was_given() {
+    let fallbacks = vec![model("lab/small"), elsewhere("https://large.example"), model("lab/last")];
+    let mut settings = Settings { fallbacks: fallbacks.clone(), ..Settings::default() };
+    Route::read(br#"{"is":17,"minLogprob":-0.5}"#, &mut settings);
+    let route = settings.route.take().expect("a route");
+    assert_eq!((settings.fallbacks, settings.automatic), (fallbacks.clone(), Some(Order::Throughput)));
     assert_eq!((route.tries, route.asks, route.least_logprob), (true, false, Some(-0.5)));
-    let mut fallbacks = vec![model("lab/last")];
-    let route = Route::read(br#"{"is":4}"#, targets(), &mut fallbacks);
-    assert_eq!((fallbacks, route.shadow), (vec![model("lab/last")], targets()));
+    assert!(route.shadow.is_empty());
+    for (is, order) in [(4, None), (12, Some(Order::Price)), (28, Some(Order::Latency))] {
+        let mut settings = Settings { fallbacks: fallbacks.clone(), ..Settings::default() };
+        Route::read(format!(r#"{{"is":{is}}}"#).as_bytes(), &mut settings);
+        assert_eq!((settings.fallbacks.as_slice(), settings.automatic), (&fallbacks[2..], order));
+        assert_eq!(settings.route.expect("a route").shadow, fallbacks[..2]);
+    }
+    let mut settings = Settings::default();
+    Route::read(b"{}", &mut settings);
+    assert!(settings.route.is_some_and(|route| !route.tries));
 }
 
 #[test]
