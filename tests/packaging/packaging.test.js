@@ -345,7 +345,7 @@ describe("the packed package", () => {
       "--exclude-entrypoints", "./hf-inference-wasm.wasm",
     ]);
     const { stdout } = await result.catch((error) => assert.fail(error.stdout || error.message));
-    assert.equal(stdout.match(/^node16 \(from ESM\): OK \(ESM\)$/gm)?.length, 5, stdout);
-    assert.equal(stdout.match(/^bundler: OK ?$/gm)?.length, 5, stdout);
+    assert.equal(stdout.match(/^node16 \(from ESM\): OK \(ESM\)$/gm)?.length, 6, stdout);
+    assert.equal(stdout.match(/^bundler: OK ?$/gm)?.length, 6, stdout);
   });
 });
