@@ -67,7 +67,7 @@ out=$(realpath -m "$dist")
 esbuild=$PWD/pkg-js/node_modules/.bin/esbuild
 (
   cd "$scripts"
-  "$esbuild" entries/*.js cache.js opentelemetry.js testing.js --outdir="$out" --outbase=. --chunk-names='[name]-[hash]' \
+  "$esbuild" entries/*.js cache.js estimate.js opentelemetry.js testing.js --outdir="$out" --outbase=. --chunk-names='[name]-[hash]' \
     --bundle --splitting --format=esm --platform=neutral --target=es2022 --sourcemap --log-level=warning \
     --external:'node:*' --external:'*.wasm' --external:'*.wasm?module' --external:'*/json-schema.js' --external:'*/module-base64.js'
   find . -name '*.d.ts' -exec cp --parents {} "$out/" \;

@@ -1,7 +1,8 @@
 /**
  * What the package costs a page: the WebAssembly module and the JavaScript that a bundler makes of the
  * `web` entry, each minified and compressed; and apart from them what only some calls load: the validator of JSON
- * Schemas, the accounts (prices, budgets, the catalogue), what `cache` and `singleFlight` need, and batches. `--check` compares
+ * Schemas, the accounts (prices, budgets, the catalogue), what `cache` and `singleFlight` need, batches, and what `route`
+ * needs. `--check` compares
  * with size-budget.json and fails over it.
  */
 import { existsSync, readFileSync } from "node:fs";
@@ -18,7 +19,7 @@ if (!process.argv.includes("--quick")) {
   const { files, first } = await bundle('export { InferenceClient } from "./pkg-js/dist/entries/web.js";', root);
   parts.js = weighAll(first.map((name) => files.get(name)));
   // Loaded by those who use them, each with what no other part has.
-  for (const [part, name] of Object.entries({ jsonSchema: /json-schema/, accounts: /accounts/, cache: /recall/, batch: /batch/ })) {
+  for (const [part, name] of Object.entries({ jsonSchema: /json-schema/, accounts: /accounts/, cache: /recall/, batch: /batch/, route: /route/ })) {
     parts[part] = weighAll([...files].filter(([file]) => name.test(file) && !first.includes(file)).map(([, bytes]) => bytes));
   }
   const sum = (key) => parts.wasm[key] + parts.js[key];

@@ -23,6 +23,7 @@ part "fixtures" node --test tests/wire/*.test.js
 part "testing" node --test tests/testing/*.test.js
 part "cache" node --test --test-concurrency=2 tests/cache/*.test.js
 part "money" node --test tests/money/*.test.js
+part "routing" node --test --test-concurrency=2 tests/routing/*.test.js
 part "faults" node --test tests/faults/*.test.js
 part "real sockets" node --test --test-concurrency=2 tests/sockets/*.test.js tests/sockets/workerd/*.test.js
 part "forced trap: the package with a core that traps" scripts/build-trap.sh

@@ -1,11 +1,12 @@
 /** The client: what callers construct and call. */
 
-import { fromFacts, InputError } from "./errors.js";
+import { fromFacts, InputError, InternalError } from "./errors.js";
 import { Exchange, nothing, type Hooks } from "./exchange.js";
 import * as glue from "./hf_inference_wasm.js";
 import { afterThrow, generation, init, isLoaded } from "./instance.js";
 import { accessTokens, alone, listener, merge, signals, split, toCore, type AccessToken, type CallOptions, type ClientOptions, type RequestOptions } from "./options.js";
 import type { Recalls } from "./recall.js";
+import type { Routing } from "./route.js";
 import { prepareSchema } from "./schema.js";
 import { ChatStream, GenerationStream, type ChatFinal } from "./stream.js";
 import { readObject } from "./structured.js";
@@ -206,25 +207,39 @@ export class InferenceClient {
   #exchange(isGeneration: boolean, streamed: boolean, request: object, options: CallOptions | undefined): Exchange {
     let ready = this.#ready();
     let recall: typeof import("./recall.js") | undefined;
+    let router: typeof import("./route.js") | undefined;
+    let routing: Routing | undefined;
     let tokens: unknown[] | undefined;
-    const { cache, singleFlight } = merge(this.#options, options);
+    const { cache, singleFlight, route } = merge(this.#options, options);
     if (cache || singleFlight) {
       // Who cannot load it does without.
       ready = Promise.all([ready, import("./recall.js").then((module) => (recall = module), () => {})]).then(() => {});
     }
+    if (route) {
+      const loading = import("./route.js").then(
+        (module) => (router = module),
+        (cause) => { throw new InternalError("internal", "route.js could not be loaded", undefined, cause); },
+      );
+      ready = Promise.all([ready, loading]).then(() => {});
+    }
     const begin = (hooks: Hooks, core?: object): glue.Call => {
-      const { json, own } = written(request);
+      const { json, own, body, schema } = written(request);
       const call = merge(own, options);
       const all = merge(this.#options, call);
+      if (router) routing ??= router.prepare(all, body, schema, { InputError, prepareSchema, readObject });
       // The call and its flight ask for one token together.
-      tokens ??= recall ? accessTokens(all).map(recall.once) : accessTokens(all);
+      if (!tokens) {
+        tokens = accessTokens(all, routing?.targets);
+        if (recall) tokens = tokens.map(recall.once);
+      }
       if (recall) core ??= (this.#recalls ??= new recall.Recalls({ Exchange, InputError, alone: alone() })).attach(hooks, all, begin, listener(all));
-      const overrides = core || Object.keys(call).length > 0 ? { ...toCore(all), ...core } : undefined;
+      const overrides = core || routing || Object.keys(call).length > 0 ? { ...toCore(all), ...routing?.core, ...core } : undefined;
       const { fetch, retry } = all;
       const ask = typeof retry === "object" ? retry?.shouldRetry : undefined;
-      const shouldRetry = ask && ((facts: string) => ask(fromFacts(facts)));
+      // An error's facts begin with its kind, and nothing else that is asked does.
+      hooks.ask = async (question) => (question.startsWith('{"kind"') ? String(await ask!(fromFacts(question))) : routing!.ask(question));
       return guarded(() =>
-        this.#client().call(isGeneration, streamed, json, overrides, tokens!, fetch, shouldRetry, hooks),
+        this.#client().call(isGeneration, streamed, json, overrides, tokens!, fetch, !!ask, hooks),
       );
     };
     try {
@@ -325,14 +340,14 @@ export interface ChatCompletions {
 }
 
 /** A request as the core reads it, and the options that it carries. @internal */
-export function written(request: object): { json: string; own: RequestOptions } {
+export function written(request: object): { json: string; own: RequestOptions; body: Record<string, unknown>; schema: unknown } {
   const { body, options: own, schema } = split(request);
   if (schema !== undefined) {
     const prepared = prepareSchema(schema);
     body["response_format"] ??= prepared.responseFormat;
   }
   try {
-    return { json: JSON.stringify(body), own };
+    return { json: JSON.stringify(body), own, body, schema };
   } catch (cause) {
     throw new InputError("input", `The request cannot be written as JSON: ${String(cause)}`, { option: "request" }, cause);
   }

@@ -4,6 +4,7 @@
 
 import type { CompletionUsage, ToolCall } from "./types/chat.js";
 import type { BudgetState, Cost } from "./types/money.js";
+import type { RouteChoice } from "./types/route.js";
 
 /** What had come of an answer when it broke off. */
 export interface PartialAnswer {
@@ -39,7 +40,8 @@ export interface TraceAttempt {
   ended?: number;
   /**
    * `"complete"`, `"aborted"`, `"outpaced"` (another attempt was faster), `"open"` while it lasts, or the
-   * reason of its failure.
+   * reason of its failure. With `route`: `"rejected"` (a complete answer of the small target that would not do),
+   * `"unjudged"` (one that nobody had accepted yet when the call ended).
    */
   outcome: string;
   /** What followed from its failure. */
@@ -71,6 +73,8 @@ export interface Trace {
    * call's targets (`"elsewhere"`).
    */
   affinity?: "kept" | "unchanged" | "new" | "expired" | "elsewhere";
+  /** Which target was chosen and why; absent without `route`. */
+  route?: RouteChoice;
 }
 
 /** What the cache did for a call, in a {@link Trace}. */
@@ -394,6 +398,8 @@ function describe(facts: ErrorFacts): string {
       return over(facts.budget!);
     case "queue_full":
       return "Too many calls wait for their turn: see limits.queue";
+    case "rejected":
+      return `The answer of ${whom} was not accepted (${facts.message})`;
     case "markup":
       return `${whom} answered with a web page instead of an answer${facts.status ? ` (HTTP ${facts.status})` : ""}: is the URL right?`;
     case "empty":

@@ -60,6 +60,8 @@ export class Hooks {
   /** The call is over, as far as the core is concerned. */
   settled = false;
   source: Source | undefined;
+  /** Answers what the core asks about a call's route, and whether to try again. */
+  ask!: (question: string) => Promise<string>;
   /** Told after each piece that the call took, and at its end. */
   tap: ((call: glue.Call, failure: { error: unknown } | undefined) => void) | undefined;
 

@@ -91,4 +91,5 @@ export type { CacheTrace, PartialAnswer, SchemaIssue, Trace, TraceAttempt } from
 export type * from "./types/chat.js";
 export type * from "./types/generation.js";
 export type * from "./types/money.js";
+export type * from "./types/route.js";
 export type * from "./types/schema.js";

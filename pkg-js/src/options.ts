@@ -1,6 +1,7 @@
 /** The options of a client and of a call. */
 
 import { errorOf, InputError, type ErrorFacts, type InferenceError } from "./errors.js";
+import type { RouteChoice, RouteOptions } from "./types/route.js";
 import type { Budget, BudgetAlert, BudgetState, Catalog, PriceEntry, SpikeAlert, SpikeOptions, UsageRecord } from "./types/money.js";
 
 /** An access token, or a function that gives one (asked again for each call). */
@@ -223,6 +224,12 @@ export interface CallOptions {
    */
   fallbacks?: readonly Fallback[] | "auto" | { auto: "price" | "throughput" | "latency" } | undefined;
   /**
+   * A small and a large target, and who chooses between them. Their order is that of the call's targets: a small one
+   * that fails is followed by the large one, and that by `fallbacks`; never the other way round. `trace.route` has the
+   * choice and its reason. `false` for a call leaves the client's out.
+   */
+  route?: RouteOptions | false | undefined;
+  /**
    * What becomes of an answer that breaks off after some of it was shown. `"error"` fails with the part.
    * `"continue"` asks for the rest with the part as the beginning of the answer: text only, without tools,
    * `response_format` or reasoning, from models that go on with an assistant's message. `"restart"` asks
@@ -302,6 +309,8 @@ export interface CallOptions {
   onRetry?: ((event: RetryNotice) => void) | undefined;
   /** Told when a call goes to its next target. */
   onFallback?: ((event: FallbackNotice) => void) | undefined;
+  /** Told which target was chosen and why, when a call with `route` is over that sent a request. */
+  onRoute?: ((choice: RouteChoice) => void) | undefined;
   /** Told when a target is left alone, tried, or trusted again. */
   onStateChange?: ((event: StateNotice) => void) | undefined;
   /**
@@ -415,7 +424,7 @@ function entries(headers: HeadersLike): [string, string][] {
 
 /** Options in the shape in which they cross to the core. */
 export function toCore(options: CallOptions): object {
-  const { accessToken: _, fetch: __, signal: ___, cache: ____, singleFlight: _____, headers, retry, fallbacks, tags, ...plain } = options;
+  const { accessToken: _, fetch: __, signal: ___, cache: ____, singleFlight: _____, route: ______, headers, retry, fallbacks, tags, ...plain } = options;
   return {
     ...plain,
     headers: headers === undefined ? [] : flat(headers),
@@ -427,7 +436,7 @@ export function toCore(options: CallOptions): object {
   };
 }
 
-const LISTENERS = ["onAttempt", "onRetry", "onFallback", "onStateChange", "onUsage", "budget", "spikes"] as const;
+const LISTENERS = ["onAttempt", "onRetry", "onFallback", "onStateChange", "onRoute", "onUsage", "budget", "spikes"] as const;
 
 function listens(options: ClientOptions): boolean {
   return LISTENERS.some((name) => options[name] !== undefined);
@@ -446,13 +455,13 @@ export function listOf<Item>(given: Item | readonly Item[] | undefined): readonl
 /** Hands the core's notices to the caller's listeners. What a listener throws is reported, and harms no call. */
 export function listener(options: ClientOptions): ((notices: string) => void) | undefined {
   if (!listens(options)) return undefined;
-  const { onAttempt: attempt, onRetry: retry, onFallback: fallback, onStateChange: state, onUsage: usage } = options;
+  const { onAttempt: attempt, onRetry: retry, onFallback: fallback, onStateChange: state, onRoute: route, onUsage: usage } = options;
   const budget = ({ threshold, ...stands }: BudgetState & { threshold: number }): void => {
     const own = listOf(options.budget)[stands.index];
     own?.onAlert?.({ ...stands, budget: own, reached: alertsOf(own)[threshold]! } satisfies BudgetAlert);
   };
   const spike = (alert: SpikeAlert): void => options.spikes?.onSpike?.(alert);
-  const listeners: Record<string, ((event: never) => void) | undefined> = { attempt, retry, fallback, state, usage, budget, spike };
+  const listeners: Record<string, ((event: never) => void) | undefined> = { attempt, retry, fallback, state, route, usage, budget, spike };
   return (notices) => {
     for (const { type, error, ...rest } of JSON.parse(`[${notices}]`) as { type: string; error?: ErrorFacts }[]) {
       const event = error ? { ...rest, error: errorOf(error) } : rest;
@@ -467,9 +476,10 @@ export function listener(options: ClientOptions): ((notices: string) => void) | 
   };
 }
 
-/** The keys of a call and of its fallbacks. */
-export function accessTokens({ accessToken, fallbacks }: CallOptions): unknown[] {
-  return [accessToken, ...(Array.isArray(fallbacks) ? fallbacks.map((fallback: Fallback) => fallback?.accessToken) : [])];
+/** The keys of a call and of its other targets: those that its route tries first, and its fallbacks. */
+export function accessTokens({ accessToken, fallbacks }: CallOptions, targets: readonly Fallback[] = []): unknown[] {
+  const others = Array.isArray(fallbacks) ? [...targets, ...fallbacks] : targets;
+  return [accessToken, ...others.map((target: Fallback) => target?.accessToken)];
 }
 
 /** Whether a promise of one request may not be settled by another's doing: in Cloudflare's workers. */

@@ -57,6 +57,11 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn recall(this: &Hooks, key: &str, deterministic: bool) -> Promise;
 
+    /// Asks which target is to answer, whether an answer is accepted, or whether to try again after a failure:
+    /// resolves to a string, in words of the core's `on_told`.
+    #[wasm_bindgen(method)]
+    fn ask(this: &Hooks, question: &str) -> Promise;
+
     /// JSON objects, comma-separated, for the caller's listeners.
     #[wasm_bindgen(method)]
     fn notify(this: &Hooks, notices: &str);
@@ -95,8 +100,6 @@ pub struct Callbacks {
     pub tokens: Vec<Option<Function>>,
     /// The caller's own `fetch`.
     pub fetch: Option<Function>,
-    /// Asked before a retry.
-    pub should_retry: Option<Function>,
 }
 
 /// The running part of a leg.
@@ -142,8 +145,8 @@ enum Awaited {
     Token,
     /// An answer that costs no request.
     Found,
-    /// The caller's opinion whether to try again.
-    Opinion,
+    /// What the caller says to a question.
+    Told,
     /// A moment, or to be woken: the leg's ticket, and the timer.
     Turn(u64, JsValue),
     /// A response, and the promise of `fetch` for who gives it up.
@@ -311,7 +314,7 @@ impl Inner {
                 Some((self.hooks.recall(&key, deterministic), Awaited::Found))
             }
             Step::Send(request) => self.send(leg, &request),
-            Step::Consult(facts) => self.consult(leg, facts),
+            Step::Ask(question) | Step::Consult(question) => self.ask(question),
             Step::Wait(until) => self.sleep(leg, until),
             _ => self.reader(leg).map(|reader| (reader.read(), Awaited::Chunk)),
         })
@@ -329,7 +332,7 @@ impl Inner {
             (_, None) => {}
             (Awaited::Token, Some(answer)) => self.on_token(leg, answer),
             (Awaited::Found, Some(answer)) => self.on_found(leg, answer),
-            (Awaited::Opinion, Some(answer)) => self.on_opinion(leg, answer.ok()),
+            (Awaited::Told, Some(answer)) => self.on_told(leg, answer.ok()),
             (Awaited::Response(_), Some(answer)) => return self.on_response(leg, answer),
             (Awaited::Rest(rest), Some(answer)) => return self.on_rest(leg, rest, answer),
             (Awaited::Chunk, Some(answer)) => self.on_chunk(leg, answer),
@@ -433,24 +436,16 @@ impl Inner {
         call.on_recalled(leg, found, &mut shared, now);
     }
 
-    /// Asks the caller's function whether to try again.
-    fn consult(&self, leg: usize, facts: Vec<u8>) -> Waiting {
-        let facts = JsValue::from_str(&text(facts));
-        let ask = |function: &Function| function.call1(&JsValue::UNDEFINED, &facts).ok();
-        match self.callbacks.should_retry.as_ref().and_then(ask) {
-            Some(answer) => Some((Promise::resolve(&answer), Awaited::Opinion)),
-            None => {
-                self.on_opinion(leg, None);
-                None
-            }
-        }
+    /// Asks the caller something.
+    fn ask(&self, question: Vec<u8>) -> Waiting {
+        Some((self.hooks.ask(&text(question)), Awaited::Told))
     }
 
-    /// What the caller's function thinks of trying again; what it throws is no opinion.
-    fn on_opinion(&self, leg: usize, answer: Option<JsValue>) {
-        let opinion = answer.and_then(|answer| answer.as_bool());
+    /// What the caller says to it. What fails there is no answer.
+    fn on_told(&self, leg: usize, told: Option<JsValue>) {
+        let told = told.and_then(|told| told.as_string()).unwrap_or_default();
         let (mut call, mut shared, now) = self.enter();
-        call.on_consulted(leg, opinion, &mut shared, now);
+        call.on_told(leg, &told, &mut shared, now);
     }
 
     /// Waits until a moment, or until it is woken because there is room for it.

@@ -64,8 +64,8 @@ impl Client {
 
     /// Begins a call; `Call::start` sends it. `request` is the caller's JSON. `access_tokens` are the
     /// call's own token and those of its fallbacks: each a string, a function that gives one or a promise
-    /// of one, or `undefined`. `fetch` is the caller's own or `undefined`, `should_retry` a function that
-    /// takes an error's facts as JSON, or `undefined`. Throws a string: the error's facts as JSON.
+    /// of one, or `undefined`. `fetch` is the caller's own or `undefined`, `asks` whether the hooks have an opinion on
+    /// retries. Throws a string: the error's facts as JSON.
     #[allow(clippy::too_many_arguments)]
     pub fn call(
         &self,
@@ -75,14 +75,14 @@ impl Client {
         options: JsValue,
         access_tokens: Array,
         fetch: JsValue,
-        should_retry: Option<Function>,
+        asks: bool,
         hooks: Hooks,
     ) -> Result<Call, JsValue> {
         let mut settings = self.settings.clone();
         if !options.is_undefined() {
             options::apply(&mut settings, &options).map_err(|error| facts(&error))?;
         }
-        settings.asks_before_retry = should_retry.is_some();
+        settings.asks_before_retry = asks;
         let mut tokens = Vec::new();
         let mut own = None;
         for (position, given) in access_tokens.into_iter().enumerate() {
@@ -117,7 +117,7 @@ impl Client {
             global::now(),
         )
         .map_err(|error| facts(&error))?;
-        let callbacks = Callbacks { tokens, fetch: own_fetch, should_retry };
+        let callbacks = Callbacks { tokens, fetch: own_fetch };
         Ok(Call::new(call::Inner::new(call, self.shared.clone(), self.sleepers.clone(), callbacks, hooks)))
     }
 }

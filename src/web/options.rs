@@ -7,14 +7,15 @@
 use js_sys::{Array, Reflect};
 use wasm_bindgen::JsValue;
 
-use crate::core::engine::settings::{Fallback, MidStream, Order, Settings};
+use crate::core::engine::settings::{Fallback, MidStream, Order, Route, Settings};
 use crate::core::error::Error;
 
 type Checked<Value> = Result<Value, Box<Error>>;
 
 /// Puts `options` over `settings`. TypeScript has given some of them one form: `headers` and `tags` are flat
 /// lists of names and values, `recalls` and the like come from `cache`, `retry`, `limits` and `hedge` are objects, `fallbacks` is a list or the name of an
-/// order. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
+/// order; `route` is JSON, whose
+/// targets are the first of `fallbacks`. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
 pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
     let texts = [
         (&mut settings.provider, "provider"),
@@ -109,6 +110,9 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
     }
     if let Some(fallbacks) = get(options, "fallbacks") {
         read_fallbacks(settings, &fallbacks)?;
+    }
+    if let Some(route) = get(options, "route").and_then(|route| route.as_string()) {
+        Route::read(route.as_bytes(), settings);
     }
     if let Some(headers) = get(options, "headers") {
         let mut texts = Array::from(&headers).into_iter().filter_map(|text| text.as_string());

@@ -7,6 +7,7 @@ mod mid_stream;
 mod queueing;
 mod recalling;
 mod retries;
+mod routing;
 pub mod stage;
 mod telling;
 mod waking;

@@ -17,8 +17,8 @@ const run = promisify(execFile);
 const script = (name) => [`dist/${name}.js`, `dist/${name}.js.map`];
 const declarations = (name) => `dist/${name}.d.ts`;
 const conditional = ["edge-light", "inline", "node", "web", "workerd"].map((name) => `entries/${name}`);
-const separate = ["cache", "opentelemetry", "testing"];
-const modules = ["accounts", "batch", "client", "errors", "exchange", "growing", "index", "instance", "json-schema", "options", "recall", "schema", "stream", "structured", "trace"];
+const separate = ["cache", "estimate", "opentelemetry", "testing"];
+const modules = ["accounts", "batch", "client", "errors", "exchange", "growing", "index", "instance", "json-schema", "options", "recall", "route", "schema", "stream", "structured", "trace"];
 
 /** The name of a file that several scripts load, or that is loaded later, without what tells its content. */
 const shared = (file) => /^dist\/(\w+)-[0-9A-Z]{8}\.js$/.exec(file)?.[1];
@@ -47,6 +47,7 @@ const files = [
   "dist/types/chat.d.ts",
   "dist/types/generation.d.ts",
   "dist/types/money.d.ts",
+  "dist/types/route.d.ts",
   "dist/types/schema.d.ts",
 ].sort();
 
@@ -78,7 +79,7 @@ describe("the packed package", () => {
   });
 
   test("is one file for what every user loads, what that shares with parts which load later, and those parts", () => {
-    assert.deepEqual(packed.map(shared).filter((name) => name !== undefined).sort(), ["accounts", "batch", "chunk", "chunk", "recall"]);
+    assert.deepEqual(packed.map(shared).filter((name) => name !== undefined).sort(), ["accounts", "batch", "chunk", "chunk", "chunk", "chunk", "recall", "route"]);
   });
 
   test("holds only plain files below package/, readable by all", async () => {
@@ -355,7 +356,7 @@ describe("the packed package", () => {
       "--exclude-entrypoints", "./hf-inference-wasm.wasm",
     ]);
     const { stdout } = await result.catch((error) => assert.fail(error.stdout || error.message));
-    assert.equal(stdout.match(/^node16 \(from ESM\): OK \(ESM\)$/gm)?.length, 5, stdout);
-    assert.equal(stdout.match(/^bundler: OK ?$/gm)?.length, 5, stdout);
+    assert.equal(stdout.match(/^node16 \(from ESM\): OK \(ESM\)$/gm)?.length, 6, stdout);
+    assert.equal(stdout.match(/^bundler: OK ?$/gm)?.length, 6, stdout);
   });
 });

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::conversations;
 use crate::kept;
+use crate::routed::{self, Routed};
 use crate::scenario::{self, PLACES, PROMPT};
 use crate::service::{self, Answer, Told};
 use crate::world::World;
@@ -31,6 +32,7 @@ pub struct Facts {
     /// Refusals of each leg that a waking endpoint may have sent.
     wakes: HashMap<usize, u32>,
     sends: HashMap<usize, u32>,
+    pub routed: Routed,
 }
 
 /// What the services saw of a lane, and what they said to it.
@@ -491,6 +493,10 @@ pub fn answered(world: &mut World, c: usize, connection: usize, head: &Head) {
     if (200..300).contains(&head.status) {
         lane.window = lane.window.map(|window| window + 1.0 / window).filter(|window| *window < 256.0);
     }
+    if Kind::from_status(head.status).is_some() {
+        refused(world, c, connection);
+    }
+    let lane = world.clients[client].lanes.entry(key).or_default();
     if head.quota.remaining.is_some() && head.quota.reset.is_some() {
         if connection < lane.told {
             return;
@@ -500,9 +506,6 @@ pub fn answered(world: &mut World, c: usize, connection: usize, head: &Head) {
     // A refusal with a wish of its own tells of that, and takes back what was told before.
     if head.status != 200 && head.quota.remaining == Some(0.0) {
         lane.learned = None;
-    }
-    if Kind::from_status(head.status).is_some() {
-        refused(world, c, connection);
     }
     let own = &world.connections[connection];
     if !own.truth.quota_told || own.truth.status != 200 {
@@ -742,7 +745,9 @@ fn the_last_word_is_true(world: &mut World, c: usize, expected: &'static str) {
     if world.sims[c].call.is_recalled() {
         kept::the_replay_is_true(world, c, text, is_complete, &word, &trace);
     } else {
-        nothing_is_lost_or_doubled(world, c, text, reasoning, is_complete, was_restarted(&trace));
+        let tried = routed::on_trial(world, c);
+        nothing_is_lost_or_doubled(world, c, text, reasoning, is_complete, was_restarted(&trace), tried);
+        routed::nothing_is_shown_that_was_not_accepted(world, c, text, is_complete, &trace);
         the_trace_is_consistent(world, c, &trace, &state);
     }
     what_was_shown_is_what_came(world, c, text, is_complete);
@@ -793,11 +798,15 @@ fn nothing_is_lost_or_doubled(
     reasoning: &str,
     is_complete: bool,
     restarted: bool,
+    tried: usize,
 ) {
     let sim = &world.sims[c];
     let leader = sim.call.leader();
-    let own = sim.connections.iter().rev().map(|&connection| &world.connections[connection]);
-    let mut own = own.filter(|connection| connection.is_attempt && connection.leg == leader);
+    let own = sim.connections.iter().map(|&connection| &world.connections[connection]);
+    // Of an answer on trial nothing is there, unless it was accepted.
+    let skipped = if is_complete { 0 } else { tried };
+    let own: Vec<_> = own.filter(|connection| connection.is_attempt).skip(skipped).collect();
+    let mut own = own.into_iter().rev().filter(|connection| connection.leg == leader);
     let continues = sim.plan.settings.mid_stream == MidStream::Continue;
     let has_body = |connection: &&crate::world::Connection| matches!(&connection.answer, Answer::Head { body, .. } if !body.told.is_empty());
     // Where it began anew elsewhere, what was there is gone as well.

@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 
 use hf_inference_wasm::core::engine::Found;
+use hf_inference_wasm::core::engine::settings::{Fallback, Route};
 use hf_inference_wasm::core::wire::batch::Want;
 use serde_json::Value;
 
 use crate::random::Random;
+use crate::routed;
 use crate::scenario::{CATALOGUE, CallPlan};
 use crate::service::{Answer, Body, Ending, Truth};
 use crate::world::{Connection, World};
@@ -36,8 +38,15 @@ pub fn dress(plan: &mut CallPlan, random: &mut Random) {
     plan.settings.tapes = plan.settings.recalls && !reads;
     if plan.settings.recalls && random.one_in(2) {
         // Many must ask for the same, or nothing would ever be found.
-        plan.settings.fallbacks.clear();
         plan.settings.automatic = None;
+        plan.settings.fallbacks.clear();
+        plan.settings.route = None;
+        if random.one_in(3) {
+            // The same two for all.
+            let small = Fallback { model: "lab/model-small".to_owned(), ..Fallback::default() };
+            plan.settings.fallbacks = vec![small, Fallback::default()];
+            plan.settings.route = Some(Route { tries: true, asks: true, ..Route::default() }.into());
+        }
     }
 }
 
@@ -58,6 +67,11 @@ pub fn found(world: &mut World, c: usize, leg: usize) {
     };
     let (own, other) = (&world.sims[c].plan, &world.sims[kept.by].plan);
     assert_eq!(own.token, other.token, "call {c} is given what another credential asked for");
+    let chosen = |c: usize| {
+        let sim = &world.sims[c];
+        routed::route(&sim.plan).map(|route| (&route.text, sim.facts.routed.chosen))
+    };
+    assert_eq!(chosen(c), chosen(kept.by), "call {c} is given the answer to another choice");
     let whom = |plan: &CallPlan| {
         let settings = &plan.settings;
         let targets = (settings.model.clone(), settings.provider.clone(), settings.endpoint_url.clone());

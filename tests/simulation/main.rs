@@ -13,6 +13,7 @@ mod conversations;
 mod invariants;
 mod kept;
 mod money;
+mod routed;
 mod scenario;
 mod service;
 mod shown;
@@ -38,12 +39,15 @@ const FEATURES: &[&str] = &[
     "4xx",
     "5xx",
     "abort",
+    "accepted",
     "alert",
     "breaker closes",
     "breaker opens",
     "breaker opens again",
     "budget nearly spent",
     "caller vanishes",
+    "choice",
+    "choice for show",
     "continuation read",
     "continue",
     "conversation begins",
@@ -73,12 +77,14 @@ const FEATURES: &[&str] = &[
     "hint obeyed",
     "kept",
     "known cost",
+    "large one answers",
     "late reader",
     "learned quota",
     "limit on concurrency",
     "limit on requests",
     "limit on tokens",
     "look-up",
+    "never judged",
     "nothing kept",
     "notices",
     "overtaken",
@@ -93,6 +99,8 @@ const FEATURES: &[&str] = &[
     "reader of text",
     "reset before headers",
     "recorded",
+    "rejected by a rule",
+    "rejected by the caller",
     "replay",
     "restart",
     "retry",
@@ -101,6 +109,7 @@ const FEATURES: &[&str] = &[
     "sent within a budget",
     "settled once",
     "shouldRetry",
+    "small one answers",
     "snapshot of an open breaker",
     "spike",
     "tape cut",

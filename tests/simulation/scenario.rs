@@ -8,6 +8,7 @@ use hf_inference_wasm::core::wire::batch::Want;
 
 use crate::money::Purse;
 use crate::random::Random;
+use crate::routed;
 use crate::service::{HINTS, Mood, Quota, Sleep};
 
 pub const PROMPT: &str = "the caller's prompt";
@@ -235,6 +236,14 @@ fn call(
     if task == Task::Generation && settings.mid_stream == MidStream::Continue {
         settings.fallbacks.clear();
         settings.automatic = None;
+    }
+    // Who is continued, in TGI's own protocol, is nobody else.
+    if random.one_in(5) && !(task == Task::Generation && settings.mid_stream == MidStream::Continue) {
+        let route = routed::some(random);
+        if route.shadow.is_empty() {
+            settings.fallbacks.splice(0..0, [fallback(random), fallback(random)]);
+        }
+        settings.route = Some(route.into());
     }
     if random.one_in(6) {
         settings.hedge = Some((random.pick(&[10.0, 200.0, 2_000.0]), 1 + random.below(3) as u32));

@@ -152,6 +152,8 @@ pub struct Truth {
     /// Where in the story this answer begins (it continues another).
     pub from: usize,
     pub reasoning: bool,
+    /// Why it ended, if not because all was said.
+    pub ended: &'static str,
     /// How long the service asked to wait; a date counts in whole seconds.
     pub hint: Option<f64>,
     pub hint_is_date: bool,
@@ -403,15 +405,19 @@ impl Service {
         };
         let mut body = Body::default();
         let is_completion = request.contains("\"prompt\"");
+        if random.one_in(10) && !is_tgi {
+            truth.ended = random.pick(&["length", "content_filter"]);
+        }
+        let reason = if truth.ended.is_empty() { "stop" } else { truth.ended };
         if !asked.streamed {
             let content = text.replace('"', "\\\"");
             let document = if is_tgi {
                 format!(r#"{{"generated_text":"{content}"}}"#)
             } else if is_completion {
-                format!(r#"{{"choices":[{{"index":0,"text":"{content}","finish_reason":"stop"}}]}}"#)
+                format!(r#"{{"choices":[{{"index":0,"text":"{content}","finish_reason":"{reason}"}}]}}"#)
             } else {
                 format!(
-                    r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"{content}"}},"finish_reason":"stop"}}],"usage":{{"total_tokens":700}}}}"#
+                    r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"{content}"}},"finish_reason":"{reason}"}}],"usage":{{"total_tokens":700}}}}"#
                 )
             };
             body.bytes = document.into_bytes();
@@ -494,11 +500,13 @@ impl Service {
             if form != 0 || !chat {
                 now.finish = true;
                 let data = if is_completion {
-                    r#"data: {"choices":[{"index":0,"text":"","finish_reason":"stop"}]}"#
+                    format!(r#"data: {{"choices":[{{"index":0,"text":"","finish_reason":"{reason}"}}]}}"#)
                 } else {
-                    r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#
+                    format!(r#"data: {{"choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#)
                 };
-                add(data, now.clone());
+                add(&data, now.clone());
+            } else {
+                truth.ended = "";
             }
             if form > 1 {
                 add(

@@ -15,6 +15,7 @@ use crate::invariants::{self, Breakers, LaneModel};
 use crate::kept::{self, Store};
 use crate::money::{self, Purse};
 use crate::random::Random;
+use crate::routed;
 use crate::scenario::{self, CATALOGUE, CallPlan, ClientPlan, HUB, PLACES, ROUTER, Scenario};
 use crate::service::{Answer, Asked, Ending, Service, Truth};
 use crate::shown::Shown;
@@ -31,6 +32,8 @@ const EVENTS: u64 = 3_000_000;
 pub enum Waiting {
     Token(usize),
     Recall,
+    /// The caller is to choose a target, or else to judge an answer.
+    Told(bool),
     Consult,
     Sleep,
     Head(usize),
@@ -510,6 +513,7 @@ impl World {
     }
 
     fn follow_up(&mut self, c: usize) {
+        routed::watch(self, c);
         let client = self.sims[c].plan.client;
         let sim = &mut self.sims[c];
         let woken = self.clients[client].shared.take_woken();
@@ -619,6 +623,7 @@ impl World {
     fn run_leg(&mut self, c: usize, leg: usize) {
         let before = invariants::Queues::of(self, c);
         let step = self.with(c, |call, shared, now| call.step(leg, shared, now));
+        routed::watch(self, c);
         note!(self, "call {c} leg {leg}: {}", told(&step));
         if let Step::Send(request) = &step {
             self.send(c, leg, (**request).clone(), before);
@@ -639,6 +644,16 @@ impl World {
                 self.sims[c].key = Some(key);
                 let delay = self.random.pick(&[0.0, 1.0, 500.0]);
                 self.wait_for(c, leg, Waiting::Recall, Some(delay));
+            }
+            Step::Ask(question) => {
+                routed::asked(self, c, &question);
+                self.rearm(c, leg);
+                let is_choice = question.is_empty();
+                let delay = self.random.pick(&[0.0, 1.0, 500.0]);
+                // A caller may never say anything, where time ends the call.
+                let ends = is_choice || self.sims[c].plan.settings.timeouts.total.is_finite();
+                let never = ends && self.random.one_in(if is_choice { 60 } else { 10 });
+                self.wait_for(c, leg, Waiting::Told(is_choice), (!never).then_some(delay));
             }
             Step::Consult(facts) => {
                 invariants::no_secret(&facts, "the facts that the caller is asked about");
@@ -826,6 +841,11 @@ impl World {
             }
             _ if interrupted => {}
             Waiting::Recall => kept::found(self, c, leg),
+            Waiting::Told(is_choice) => {
+                let told = routed::says(self, c, is_choice);
+                note!(self, "call {c} leg {leg}: the caller says {told:?}");
+                self.with(c, |call, shared, now| call.on_told(leg, told, shared, now));
+            }
             Waiting::Token(candidate) => self.token(c, leg, candidate),
             Waiting::Consult => {
                 let opinion = self.random.pick(&[Some(true), Some(false), None]);
@@ -1235,6 +1255,7 @@ impl std::fmt::Debug for Chunk {
 fn told(step: &Step) -> String {
     match step {
         Step::Send(request) => format!("send {} {}", request.method, request.url),
+        Step::Ask(question) => format!("ask {}", String::from_utf8_lossy(question)),
         Step::Consult(facts) => format!("consult {}", String::from_utf8_lossy(facts)),
         other => format!("{other:?}"),
     }

@@ -12,7 +12,7 @@ import { createConsumer, installedPackage } from "../packaging/support/consumer.
 
 const source = fileURLToPath(new URL("./", import.meta.url));
 const browser = { lib: ["ES2022", "DOM", "DOM.Iterable"], types: [] };
-const own = ["overloads.ts", "responses.ts", "mistakes.ts", "resilience.ts", "cache.ts", "money.ts", "batch.ts"];
+const own = ["overloads.ts", "responses.ts", "mistakes.ts", "resilience.ts", "cache.ts", "money.ts", "batch.ts", "route.ts"];
 
 const checks = [
   ...["node16", "nodenext", "bundler"].map((moduleResolution) => ({

@@ -68,7 +68,9 @@ impl Call {
     }
 
     fn go_to(&mut self, leg: usize, known: &Answered) -> &'static str {
-        for candidate in 0..=self.fallbacks.len() {
+        // Which of a route's targets answers has been chosen with what it costs in view.
+        let last = if self.first > 0 { self.first } else { self.fallbacks.len() };
+        for candidate in self.first..=last {
             let over = candidate.checked_sub(1).and_then(|at| self.fallbacks.get(at));
             let settings =
                 over.map_or_else(|| self.settings.clone(), |over| Rc::new(over.over(&self.settings)));
@@ -78,7 +80,7 @@ impl Call {
                 continue;
             }
             let pins = provider == Some("") && !known.provider.is_empty();
-            if !pins && candidate == 0 {
+            if !pins && candidate == self.first {
                 return "unchanged";
             }
             let mut pinned = String::from(model);
@@ -87,7 +89,6 @@ impl Call {
             self.preferred = candidate;
             self.enter(leg, candidate);
             if let Some(own) = self.legs.get_mut(leg) {
-                own.candidate = candidate;
                 own.affine = true;
                 if pins {
                     own.settings = Rc::new(Settings { model: pinned, ..Settings::clone(&own.settings) });

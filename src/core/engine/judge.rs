@@ -77,7 +77,11 @@ pub fn verdict(leg: &Leg, error: &Error, deadline: Milliseconds, shared: &mut Sh
         Some(status) => policy.retries(status),
         None => error.retryable && !matches!(error.kind, Kind::CircuitOpen | Kind::QueueFull),
     };
-    let otherwise = if again || moves_on(error, leg.candidate) { Verdict::Next } else { Verdict::Fail };
+    // What a small model cannot do, or will not take, a large one may.
+    let tried = leg.is_on_trial()
+        && (matches!(error.reason, "refused" | "error_in_stream") || error.kind == Kind::ResponseTooLarge);
+    let otherwise =
+        if again || tried || moves_on(error, leg.candidate) { Verdict::Next } else { Verdict::Fail };
     if leg.hedge || !again {
         return otherwise;
     }

@@ -24,6 +24,10 @@ pub enum Phase {
     /// An answer is looked for that costs no request. The request says itself, or not, that its answer is
     /// always the same.
     Recall(bool),
+    /// The caller is asked which target is to answer.
+    Route,
+    /// The caller is asked whether it accepts the answer of the attempt of this number.
+    Judge(usize),
     /// The Hub is asked for this model's mapping.
     Lookup(String),
     /// The router is asked who else serves the model, because of this failure.

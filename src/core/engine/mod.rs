@@ -12,6 +12,7 @@ pub mod judge;
 pub mod leg;
 pub mod plan;
 pub mod recall;
+pub mod route;
 pub mod settings;
 pub mod settle;
 pub mod shared;
@@ -65,10 +66,13 @@ pub enum Step {
     /// Look for an answer under this key, which is [deterministic](Phase::Recall) or not; then
     /// [`Call::on_recalled`].
     Recall(String, bool),
+    /// Ask the caller which target is to answer (nothing), or whether it accepts this answer (JSON); then
+    /// [`Call::on_told`].
+    Ask(Vec<u8>),
     /// Send this; then [`Call::on_head`] or [`Call::on_no_answer`].
     Send(Box<HttpRequest>),
     /// Ask the caller's function whether to try again after this failure (its facts as JSON); then
-    /// [`Call::on_consulted`].
+    /// [`Call::on_consulted`], or [`Call::on_told`].
     Consult(Vec<u8>),
     /// Ask again at this moment, or when [`Shared::take_woken`] names the leg's [ticket](Call::ticket).
     Wait(Milliseconds),
@@ -106,6 +110,8 @@ pub struct Call {
     has_token_function: bool,
     /// Where the call goes that its own target cannot serve.
     fallbacks: Vec<Fallback>,
+    /// The caller is to be asked which of the first two is to answer, before a request is planned.
+    routes: bool,
     /// The router has not been asked yet who else serves the model.
     may_ask_router: bool,
     legs: Vec<Leg>,
@@ -131,7 +137,9 @@ pub struct Call {
     recalls: bool,
     /// Whoever answered the conversation last has still to be looked for.
     prefers: bool,
-    /// The fallback that was tried first for its sake; 0 for none.
+    /// Where the call's own course begins: at 0, or at the target that a route has chosen.
+    first: usize,
+    /// The fallback that was tried before that, for the conversation's sake; 0 for none.
     preferred: usize,
     /// What is on the tape and not yet taken, and whether its end has been put there.
     tape: Vec<u8>,
@@ -189,7 +197,11 @@ impl Call {
             shared.budget.deposit(now.monotonic);
         }
         let fallbacks = std::mem::take(&mut settings.fallbacks);
-        let may_ask_router = settings.automatic.is_some() && settings.endpoint_url.is_empty();
+        let may_ask_router = settings.automatic.is_some();
+        let targets = settings.route.as_ref().map(|route| route.shadow.len().max(fallbacks.len()));
+        let routes = targets.is_some_and(|targets| targets >= route::LARGE);
+        let tries = settings.route.as_ref().filter(|route| route.tries && route.shadow.is_empty());
+        stream.logprobs = tries.and_then(|route| route.least_logprob).map(|_| Default::default());
         let recalls = settings.recalls;
         let prefers = !settings.session.is_empty();
         let mut trace = Trace::new(now);
@@ -233,6 +245,7 @@ impl Call {
             token,
             has_token_function,
             fallbacks,
+            routes,
             may_ask_router,
             legs: vec![first],
             leader: None,
@@ -251,6 +264,7 @@ impl Call {
             estimated_prompt,
             recalls,
             prefers,
+            first: 0,
             preferred: 0,
             tape: Vec::new(),
             tape_ended: false,
@@ -275,6 +289,9 @@ impl Call {
             }
             match &own.phase {
                 Phase::Token => return Step::Token(own.candidate),
+                Phase::Plan if std::mem::take(&mut self.routes) => own.phase = Phase::Route,
+                Phase::Route => return Step::Ask(Vec::new()),
+                Phase::Judge(_) => return Step::Ask(self.on_trial(leg)),
                 Phase::Plan if std::mem::take(&mut self.recalls) => {
                     if let Some(step) = self.recall(leg, shared, now) {
                         return step;
@@ -290,8 +307,8 @@ impl Call {
                     return Step::Send(Box::new(request));
                 }
                 Phase::Catalogue(_) => {
-                    let (model, _) = plan::split_suffix(&self.settings.model);
-                    let request = attempt::catalogue(&self.settings, model);
+                    let (model, _) = plan::split_suffix(&own.settings.model);
+                    let request = attempt::catalogue(&own.settings, model);
                     own.watchdog.asks(now.monotonic);
                     self.rearm = true;
                     return Step::Send(Box::new(request));
@@ -317,7 +334,10 @@ impl Call {
                 Phase::Out => {
                     let Some(target) = own.target() else { return Step::Over };
                     let request = self.continued.as_ref().unwrap_or(&self.request);
-                    let Some(members) = Members::read(request) else { return Step::Over };
+                    let Some(mut members) = Members::read(request) else { return Step::Over };
+                    if own.is_on_trial() && own.stream.logprobs.is_some() && self.task == Task::Chat {
+                        members.set_default("logprobs", b"true");
+                    }
                     let request = attempt::request(
                         &own.settings,
                         target,
@@ -662,6 +682,9 @@ impl Call {
                 batch.event(Mark::Start, &|event| answerer.write(event));
             }
             leg.stream.replay(batch);
+            if matches!(leg.phase, Phase::Judge(_)) {
+                settle::close(&mut leg.stream.answer, batch);
+            }
             if leads && self.settled {
                 if self.error.is_none() && !self.aborted {
                     settle::close(&mut leg.stream.answer, batch);
@@ -719,20 +742,22 @@ impl Call {
     fn advance(&mut self, leg: usize, outcome: Outcome, shared: &mut Shared, now: Now) -> Progress {
         let Some(own) = self.legs.get_mut(leg) else { return self.progress() };
         let shown = own.stream.answer.has_output();
+        let tried = own.is_on_trial();
         self.rearm |= own.watchdog.progressed(now.monotonic, shown, own.stream.is_finished());
         if let (true, Some(number)) = (shown, own.attempt) {
             self.trace.token(number, now.monotonic);
         }
         match outcome {
-            Outcome::More if !shown => {}
+            Outcome::More if !shown || tried => {}
             Outcome::More => self.lead(leg, shared, now),
+            Outcome::Complete if tried => self.judge(leg, shared, now),
             Outcome::Complete => {
                 self.lead(leg, shared, now);
                 self.complete(leg, shared, now);
             }
             Outcome::Failed(error) => {
                 // What can be shown of it is the consumer's, also when it is the last.
-                if shown && self.streamed {
+                if shown && self.streamed && !tried {
                     self.lead(leg, shared, now);
                 }
                 self.attempt_failed(leg, error, shared, now);
@@ -1016,13 +1041,18 @@ impl Call {
         if own.hedge {
             return self.give_up(leg, error, shared, now);
         }
-        let mut candidate = if own.affine { 0 } else { own.candidate + 1 };
-        if candidate > 0 && candidate == self.preferred {
+        let first = self.first;
+        // What was rejected was the small target's own answer.
+        let again = own.affine && error.reason != "rejected";
+        let mut candidate = if again { first } else { own.candidate + 1 };
+        if candidate > first && candidate == self.preferred {
             candidate += 1;
         }
         if candidate > self.fallbacks.len() {
-            let (model, _) = plan::split_suffix(&self.settings.model);
-            if std::mem::take(&mut self.may_ask_router) && url::is_model_id(model) {
+            let settings = own.settings.clone();
+            let (model, _) = plan::split_suffix(&settings.model);
+            let asks = settings.endpoint_url.is_empty() && std::mem::take(&mut self.may_ask_router);
+            if asks && url::is_model_id(model) {
                 let known = shared.catalogue.terms(model).to_vec();
                 own.phase = Phase::Catalogue(error);
                 // Who has the catalogue need not ask for it.
@@ -1034,9 +1064,13 @@ impl Call {
             return self.give_up(leg, error, shared, now);
         }
         let from = own.target().map(|target| (target.provider.clone(), target.model.clone()));
+        if let Some(choice) = self.trace.route.as_mut().filter(|_| candidate == route::LARGE)
+            && choice.escalated.is_empty()
+        {
+            error.reason.clone_into(&mut choice.escalated);
+        }
         self.resume(leg);
         if let Some(own) = self.legs.get_mut(leg) {
-            own.candidate = candidate;
             own.affine = false;
             own.retries = 0;
             own.waking_since = None;
@@ -1064,7 +1098,7 @@ impl Call {
         });
     }
 
-    /// Gives a leg the options and the credential of a target.
+    /// Brings a leg to a target, with its options and its credential.
     fn enter(&mut self, leg: usize, candidate: usize) {
         let base = &self.settings;
         let (settings, token, asks) = match candidate.checked_sub(1).and_then(|at| self.fallbacks.get(at)) {
@@ -1089,6 +1123,7 @@ impl Call {
             }
         };
         if let Some(own) = self.legs.get_mut(leg) {
+            own.candidate = candidate;
             own.settings = settings;
             own.token = token;
             own.offers = None;
@@ -1114,7 +1149,8 @@ impl Call {
                 members.get("response_format").is_some_and(|format| format != br#"{"type":"text"}"#)
             }),
         };
-        let (model, suffix) = plan::split_suffix(&self.settings.model);
+        let settings = own.settings.clone();
+        let (model, suffix) = plan::split_suffix(&settings.model);
         let tried = [&own.head.provider, own.settings.provider.as_str(), suffix.unwrap_or_default()];
         let mut terms: Vec<Terms> = terms
             .into_iter()
@@ -1164,6 +1200,11 @@ impl Call {
 
     fn settle(&mut self, shared: &mut Shared, now: Now) {
         self.settled = true;
+        // What nobody has accepted is shown to nobody.
+        for own in self.legs.iter_mut().filter(|own| self.leader.is_none() && own.is_on_trial()) {
+            own.stream.restart();
+            own.batch.clear();
+        }
         // The one that has most to tell speaks for the call.
         let told = self.leader.or_else(|| self.legs.iter().position(|leg| leg.stream.answer.has_output()));
         if let Some(leader) = self.leader.filter(|_| self.error.is_none()) {
@@ -1194,6 +1235,7 @@ impl Call {
         }
         // Who used another call's answer, or one that was kept, used nothing.
         if !self.is_recalled() {
+            self.save(shared);
             self.account(shared, now);
         }
     }
@@ -1338,7 +1380,9 @@ impl Call {
         {
             return f64::INFINITY;
         }
-        let Some(last) = self.legs.last().filter(|last| last.is_alive()) else { return f64::INFINITY };
+        // An answer that is shown late in any case is not raced for.
+        let last = self.legs.last().filter(|last| last.is_alive() && !last.is_on_trial());
+        let Some(last) = last else { return f64::INFINITY };
         let Some(due) = last.sent.map(|sent| sent + after) else { return f64::INFINITY };
         if now.monotonic < due {
             return due;
@@ -1348,7 +1392,7 @@ impl Call {
         }
         let stream = last.stream.anew();
         let candidate = last.candidate;
-        let next = if last.affine { 0 } else { candidate + 1 };
+        let next = if last.affine { self.first } else { candidate + 1 };
         let leg = Leg {
             candidate,
             settings: last.settings.clone(),
@@ -1383,9 +1427,6 @@ impl Call {
         }
         // Another target, where there is one: the same may be slow for both.
         if next <= self.fallbacks.len() {
-            if let Some(own) = self.legs.get_mut(number) {
-                own.candidate = next;
-            }
             self.enter(number, next);
         }
         self.begun.push(number);

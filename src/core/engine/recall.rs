@@ -99,6 +99,12 @@ impl Call {
         for fallback in &self.fallbacks {
             target(&[&fallback.model, &fallback.provider, &fallback.endpoint_url], &fallback.token);
         }
+        // One part, where those of headers are pairs.
+        if let Some(route) = settings.route.as_ref().filter(|route| route.shadow.is_empty()) {
+            let mut part = vec![self.legs.first().map_or(0, |leg| leg.candidate as u8)];
+            part.extend_from_slice(&route.text);
+            key.part(&part);
+        }
         // What follows their last is no part: it begins with a brace, and a part with its length.
         for (name, value) in &settings.headers {
             if !shares || !plan::is_confidential(name) {

@@ -1,11 +1,13 @@
 //! The options of a call, checked and complete.
 
 use std::fmt;
+use std::rc::Rc;
 
 use crate::core::ports::Milliseconds;
 use crate::core::provider::table;
 use crate::core::resilience::{lane, retry, watchdog};
 use crate::core::secret::Secret;
+use crate::core::wire::json;
 
 /// What the client's options and the call's options come to.
 #[derive(Clone)]
@@ -40,6 +42,9 @@ pub struct Settings {
     pub fallbacks: Vec<Fallback>,
     /// Further targets are the other providers of the model, in this order.
     pub automatic: Option<Order>,
+    /// The first two of the fallbacks are a small and a large target (but for show, where these are apart), and the
+    /// caller says which is to answer.
+    pub route: Option<Rc<Route>>,
     /// What becomes of an answer that breaks off after some of it was shown.
     pub mid_stream: MidStream,
     /// Send the request once more when it has not answered for so long, and so often at most.
@@ -106,6 +111,49 @@ impl Fallback {
     }
 }
 
+/// How a call comes to its small or its large target.
+#[derive(Debug, Default, PartialEq)]
+pub struct Route {
+    /// The small target's answer is tried: it is shown when it is complete and accepted.
+    pub tries: bool,
+    /// The caller is asked whether it is.
+    pub asks: bool,
+    /// The least mean log-probability of its tokens.
+    pub least_logprob: Option<f64>,
+    /// The small and the large target of a choice that is told, and changes nothing.
+    pub shadow: Vec<Fallback>,
+    /// All of it as it was given, for a cache's key: also the caller's validator, as far as it can be told from
+    /// others.
+    pub text: Vec<u8>,
+}
+
+impl Route {
+    /// Reads `{ "is", "minLogprob"? }`, where `is` is the sum of 1 for `tries`, 2 for `asks`, 4 for a choice that is
+    /// only for show, and 8, 16 or 24 for further targets in order of price, throughput or latency.
+    pub fn read(text: &[u8], settings: &mut Settings) {
+        let is = json::number_member(text, "is").unwrap_or_default() as u8;
+        settings.automatic = match is >> 3 {
+            1 => Some(Order::Price),
+            2 => Some(Order::Throughput),
+            3 => Some(Order::Latency),
+            _ => None,
+        };
+        let targets = settings.fallbacks.len().min(2);
+        let mut shadow = Vec::new();
+        if is & 4 != 0 {
+            shadow = settings.fallbacks.split_off(targets);
+            std::mem::swap(&mut shadow, &mut settings.fallbacks);
+        }
+        settings.route = Some(Rc::new(Route {
+            tries: is & 1 != 0,
+            asks: is & 2 != 0,
+            least_logprob: json::number_member(text, "minLogprob"),
+            shadow,
+            text: text.to_vec(),
+        }));
+    }
+}
+
 /// In which order other providers of a model are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -158,6 +206,7 @@ impl Default for Settings {
             asks_before_retry: false,
             fallbacks: Vec::new(),
             automatic: None,
+            route: None,
             mid_stream: MidStream::Fail,
             hedge: None,
             breaker: true,

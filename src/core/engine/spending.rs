@@ -2,11 +2,13 @@
 
 use super::leg::{Leg, Phase};
 use super::plan;
+use super::settings::Settings;
 use super::shared::Shared;
 use super::{Call, attempt, settle};
 use crate::core::error::{Error, Kind};
 use crate::core::ports::{Milliseconds, Now};
 use crate::core::provider::body::Members;
+use crate::core::provider::table;
 use crate::core::usage::accounts::Spent;
 use crate::core::usage::budget::{Amount, Exceeded, Leave, Spender};
 use crate::core::usage::cost::Cost;
@@ -27,15 +29,18 @@ const PAUSE_ALONE: Milliseconds = 250.0;
 #[derive(Debug)]
 pub struct Spending {
     /// The tokens and the cost of all its answers, used or not; `None` while there is none.
-    taken: Option<(Tokens, Option<Cost>)>,
+    pub(super) taken: Option<(Tokens, Option<Cost>)>,
     /// The tokens of an answer that are reserved.
     answer: u64,
 }
 
 /// What a target takes: as it is known, and at most.
-struct Tariff {
-    exact: Option<(Price, &'static str)>,
-    most: Price,
+#[derive(Default)]
+pub(super) struct Tariff {
+    pub(super) exact: Option<(Price, &'static str)>,
+    pub(super) most: Price,
+    /// Not everybody who may answer has a price.
+    pub(super) partial: bool,
 }
 
 impl Call {
@@ -100,25 +105,36 @@ impl Call {
     }
 
     /// What the leg's target takes.
+    #[inline(never)]
     fn tariff(&self, own: &Leg, shared: &mut Shared) -> Tariff {
-        let none = Tariff { exact: None, most: Price::default() };
-        let Some(target) = own.target() else { return none };
-        let (model, suffix) = plan::split_suffix(&own.settings.model);
+        let Some(target) = own.target() else { return Tariff::default() };
         let provider = if own.head.provider.is_empty() { &target.provider } else { &own.head.provider };
-        if let Some(price) = shared.accounts.price(provider, [model, &target.model], &target.url) {
-            return Tariff { exact: Some((price, "prices")), most: price };
+        Call::tariff_of(&own.settings, provider, &target.model, &target.url, shared)
+    }
+
+    /// What a provider takes (`auto` is not known) for a model under the provider's own name, at a URL.
+    pub(super) fn tariff_of(
+        settings: &Settings,
+        provider: &str,
+        name: &str,
+        url: &str,
+        shared: &mut Shared,
+    ) -> Tariff {
+        let (model, suffix) = plan::split_suffix(&settings.model);
+        if let Some(price) = shared.accounts.price(provider, [model, name], url) {
+            return Tariff { exact: Some((price, "prices")), most: price, partial: false };
         }
         // The catalogue is the router's: a provider's own key has other terms.
-        if !own.settings.endpoint_url.is_empty() || !target.url.starts_with(attempt::router(&own.settings)) {
-            return none;
+        if !settings.endpoint_url.is_empty() || !url.starts_with(attempt::router(settings)) {
+            return Tariff::default();
         }
-        let mut tariff = none;
+        let mut tariff = Tariff::default();
         for terms in shared.catalogue.terms(model) {
             let price = Price { input: terms.input, output: terms.output, cached: terms.cached, hour: None };
-            if terms.provider == *provider || own.head.provider.is_empty() && suffix == Some(&terms.provider)
-            {
-                return Tariff { exact: Some((price, "catalog")), most: price };
+            if terms.provider == *provider || provider == table::AUTO && suffix == Some(&terms.provider) {
+                return Tariff { exact: Some((price, "catalog")), most: price, partial: false };
             }
+            tariff.partial |= price.input.is_none() || price.output.is_none();
             tariff.most = tariff.most.at_most(price);
         }
         tariff
@@ -204,6 +220,9 @@ impl Call {
             super::notice(&mut self.notices, "spike", &|event| spike.write(event));
         }
         let Call { notices, settings, answerer, spending, trace, task, .. } = self;
+        if let Some(route) = &trace.route {
+            super::notice(notices, "route", &|event| route.write(event));
+        }
         super::notice(notices, "usage", &|event| {
             let started = trace.started();
             answerer.write(event);

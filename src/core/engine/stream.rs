@@ -150,6 +150,8 @@ pub struct Stream {
     pub tape: Option<Box<Tape>>,
     /// What the events have in common.
     pattern: Pattern,
+    /// The sum of the log-probabilities of the first choice's tokens, and how many there were, if that is of interest.
+    pub logprobs: Option<(f64, f64)>,
 }
 
 /// Events that are kept for a consumer who has yet to come.
@@ -171,7 +173,7 @@ impl Stream {
         }
         let held = streamed.then(Held::default);
         let (format, pattern) = (Format::Unknown(Vec::new()), Pattern::default());
-        Stream { streamed, format, answer, pieces: 0, held, pattern, tape: None }
+        Stream { streamed, format, answer, pieces: 0, held, pattern, tape: None, logprobs: None }
     }
 
     /// A reader for another answer to the same request.
@@ -179,7 +181,8 @@ impl Stream {
         let format = Format::Unknown(Vec::new());
         let held = self.held.is_some().then(Held::default);
         let (answer, pattern) = (self.answer.anew(), Pattern::default());
-        Stream { streamed: self.streamed, format, answer, pieces: 0, held, pattern, tape: None }
+        let logprobs = self.logprobs.map(|_| Default::default());
+        Stream { streamed: self.streamed, format, answer, pieces: 0, held, pattern, tape: None, logprobs }
     }
 
     /// A consumer has come: what came before is put into its batch, and nothing is kept any more.
@@ -303,7 +306,7 @@ impl Stream {
             }
             Format::Events(parser) => {
                 let (answer, pieces, held) = (&mut self.answer, &mut self.pieces, &mut self.held);
-                let (pattern, tape) = (&mut self.pattern, &mut self.tape);
+                let (pattern, tape, logprobs) = (&mut self.pattern, &mut self.tape, &mut self.logprobs);
                 let mut rest = bytes;
                 loop {
                     if let (true, None, Answer::Chat(chat)) =
@@ -323,7 +326,10 @@ impl Stream {
                         let words;
                         (outcome, words) = take_event(answer, event, held, tape, batch);
                         pattern.forget();
-                        match words.filter(|_| held.is_none() && !event.whole.is_empty()) {
+                        add_logprobs(logprobs, event.data);
+                        match words
+                            .filter(|_| held.is_none() && logprobs.is_none() && !event.whole.is_empty())
+                        {
                             Some(words) => {
                                 pattern.learn(event.whole, event.data.trim_ascii(), words.raw());
                                 ControlFlow::Break(())
@@ -387,7 +393,9 @@ impl Stream {
                 let is_stream = parser.is_recognised();
                 let held = &mut self.held;
                 let tape = &mut self.tape;
+                let logprobs = &mut self.logprobs;
                 let _ = parser.finish(&mut |event| {
+                    add_logprobs(logprobs, event.data);
                     (outcome, _) = take_event(answer, event, held, tape, batch);
                     flow(&outcome)
                 });
@@ -423,6 +431,7 @@ impl Stream {
             Answer::Chat(_) if self.streamed => chat::as_chunk(document),
             _ => None,
         };
+        add_logprobs(&mut self.logprobs, document);
         if let Err(fault) = self.answer.take(chunk.as_deref().unwrap_or(document), batch) {
             return Outcome::Failed(explain(fault, false, document));
         }
@@ -438,6 +447,19 @@ impl Stream {
         match &self.format {
             Format::Document(document) => document,
             _ => &[],
+        }
+    }
+}
+
+/// Adds what a message tells of the tokens of a chat's first choice.
+fn add_logprobs(logprobs: &mut Option<(f64, f64)>, message: &[u8]) {
+    let Some((sum, count)) = logprobs else { return };
+    let choice = json::member(message, "choices").and_then(json::first).unwrap_or_default();
+    let told = json::member(choice, "logprobs").unwrap_or_default();
+    for token in json::elements(json::member(told, "content").unwrap_or_default()) {
+        if let Some(logprob) = json::number_member(token, "logprob") {
+            *sum += logprob;
+            *count += 1.0;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::plan::Target;
 use super::recall::Recalled;
+use super::route::Choice;
 use crate::core::ports::{Milliseconds, Now};
 use crate::core::provider::url;
 use crate::core::usage::money;
@@ -42,12 +43,14 @@ pub struct Trace {
     /// `unchanged` (which is where it goes anyway), `new`, `expired`, or `elsewhere` (which is none of its
     /// targets).
     pub affinity: &'static str,
+    /// Which target was chosen, where there was a choice.
+    pub route: Option<Box<Choice>>,
 }
 
 impl Trace {
     /// The call begins.
     pub fn new(now: Now) -> Trace {
-        Trace { started: now, state: "open", attempts: Vec::new(), cache: None, affinity: "" }
+        Trace { started: now, state: "open", attempts: Vec::new(), cache: None, affinity: "", route: None }
     }
 
     /// An attempt wants to send its request. Returns its number, by which the rest is told.
@@ -102,12 +105,26 @@ impl Trace {
         }
     }
 
-    /// The attempt is over: `complete`, `aborted`, `outpaced`, or the reason of its error.
+    /// The attempt is over: `complete`, `aborted`, `outpaced`, `unjudged` (complete, and not accepted yet), or the
+    /// reason of its error.
     pub fn ended(&mut self, number: usize, outcome: &'static str, now: Milliseconds) {
         let since = now - self.started.monotonic;
         if let Some(attempt) = self.at(number).filter(|attempt| attempt.ended.is_none()) {
             attempt.ended = Some(since);
             attempt.outcome = outcome;
+        }
+    }
+
+    /// The answer of an attempt that is over was accepted, or not.
+    pub fn accepted(&mut self, number: usize, accepted: bool) {
+        if let Some(attempt) = self.at(number) {
+            if accepted {
+                attempt.outcome = "complete";
+                attempt.wasted = None;
+            } else {
+                attempt.outcome = "rejected";
+                attempt.verdict = "fallback";
+            }
         }
     }
 
@@ -151,7 +168,7 @@ impl Trace {
 
     /// `{ "startedAt", "state", "attempts": [{ "provider", "model", "url", "status"?, "queued", "sent"?,
     /// "headers"?, "firstToken"?, "lastToken"?, "ended"?, "outcome", "verdict"?, "delay"?, "hedge"?,
-    /// "wasted"?: { "prompt_tokens", "completion_tokens" }, "usd"? }], "cache"?, "affinity"? }`; `startedAt` is in milliseconds since 1970.
+    /// "wasted"?: { "prompt_tokens", "completion_tokens" }, "usd"? }], "cache"?, "affinity"?, "route"? }`; `startedAt` is in milliseconds since 1970.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut trace = ObjectWriter::new(out);
         trace.integer("startedAt", whole(self.started.unix)).text("state", self.state.as_bytes());
@@ -168,6 +185,11 @@ impl Trace {
             cache.write(trace.key("cache"));
         }
         trace.text_if("affinity", self.affinity.as_bytes());
+        if let Some(route) = &self.route {
+            let mut object = ObjectWriter::new(trace.key("route"));
+            route.write(&mut object);
+            object.end();
+        }
         trace.end();
     }
 

@@ -35,6 +35,13 @@ impl<'a> Members<'a> {
         (*value != b"null").then_some(value)
     }
 
+    /// Gives a member a value that has none.
+    pub fn set_default(&mut self, name: &'static str, value: &'static [u8]) {
+        if self.get(name).is_none() {
+            self.0.push((name.as_bytes(), value));
+        }
+    }
+
     fn copy_except(&self, object: &mut ObjectWriter<'_>, dropped: &[&[&str]]) {
         for (key, value) in &self.0 {
             let is_dropped = dropped.iter().any(|names| names.iter().any(|name| name.as_bytes() == *key));

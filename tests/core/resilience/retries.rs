@@ -547,9 +547,7 @@ fn a_refusal_whose_words_do_not_end_is_what_its_head_says() {
         let mut stage = Stage::with(|settings| settings.retry.limit = 0);
         if !streamed {
             stage.runs.clear();
-            let mut settings = Settings::default();
-            settings.retry.limit = 0;
-            stage.whole(chat(), settings);
+            stage.whole(chat(), |settings| settings.retry.limit = 0);
         }
         half_refuse(&mut stage, 0, head(503));
         stage.until(4_999.0);

@@ -27,6 +27,8 @@ pub type Event = fn(&mut Stage);
 pub enum At {
     Token(usize),
     Recall(String, bool),
+    /// Which target is to answer (`null`), or whether this answer is accepted.
+    Question(Value),
     Answer,
     Opinion(Value),
     Sleep(f64),
@@ -190,7 +192,9 @@ impl Stage {
     }
 
     /// Begins a chat whose answer comes whole.
-    pub fn whole(&mut self, request: Value, settings: Settings) -> usize {
+    pub fn whole(&mut self, request: Value, change: impl FnOnce(&mut Settings)) -> usize {
+        let mut settings = Settings { notices: true, ..Settings::default() };
+        change(&mut settings);
         let number = self.enter(Task::Chat, false, request.to_string().into_bytes(), Some(TOKEN), settings);
         self.look(number);
         self.follow_up(number);
@@ -253,6 +257,8 @@ impl Stage {
         let at = match own.call.step(leg, &mut self.shared, now) {
             Step::Token(candidate) => At::Token(candidate),
             Step::Recall(key, deterministic) => At::Recall(key, deterministic),
+            Step::Ask(question) if question.is_empty() => At::Question(Value::Null),
+            Step::Ask(question) => At::Question(value(&question)),
             Step::Send(request) => {
                 own.sent.push((time, leg, *request));
                 At::Answer
@@ -451,12 +457,30 @@ impl Stage {
         self.resume(run, leg);
     }
 
+    /// The caller says which target is to answer, or what it has against an answer.
+    pub fn tell(&mut self, run: usize, told: &str) {
+        let legs = &self.runs[run].legs;
+        let leg = legs.iter().position(|at| matches!(at, At::Question(_))).expect("a question");
+        self.over(run, leg);
+        self.with_call(run, |call, shared, now| call.on_told(leg, told, shared, now));
+        self.resume(run, leg);
+    }
+
     /// The caller's function says whether to try again.
     pub fn opine(&mut self, run: usize, answer: Option<bool>) {
         let legs = &self.runs[run].legs;
         let leg = legs.iter().position(|at| matches!(at, At::Opinion(_))).expect("a question");
         self.over(run, leg);
         self.with_call(run, |call, shared, now| call.on_consulted(leg, answer, shared, now));
+        self.resume(run, leg);
+    }
+
+    /// The caller's function gives the token.
+    pub fn over_token(&mut self, run: usize, token: Option<&str>) {
+        let legs = &self.runs[run].legs;
+        let leg = legs.iter().position(|at| matches!(at, At::Token(_))).expect("a question");
+        self.over(run, leg);
+        self.with_call(run, |call, _, _| call.on_token(leg, token.and_then(Secret::new)));
         self.resume(run, leg);
     }
 

@@ -11,6 +11,7 @@ import { lifecycleChecks } from "./lifecycle.js";
 import { moneyChecks } from "./money.js";
 import { requestChecks } from "./requests.js";
 import { resilienceChecks } from "./resilience.js";
+import { routeChecks } from "./route.js";
 import { structuredChecks } from "./structured.js";
 import { timeoutChecks } from "./timeouts.js";
 
@@ -29,6 +30,7 @@ export const checks = [
   ...resilienceChecks,
   ...moneyChecks,
   ...batchChecks,
+  ...routeChecks,
   ...hostileChecks,
   ...concurrencyChecks,
 ];
