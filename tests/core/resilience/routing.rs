@@ -590,3 +590,51 @@ fn a_budget_that_the_large_one_would_break_is_kept() {
     assert_eq!(models(&stage), ["lab/small"]);
     assert_eq!(stage.shared.accounts.budgets.open(), 0);
 }
+
+#[test]
+fn a_conversation_stays_with_the_provider_of_the_target_that_is_chosen() {
+    let begin = |stage: &mut Stage, told: &str| {
+        let run = stage.chat(|settings| {
+            routed(settings, Route { tries: true, ..Route::default() });
+            settings.session = "thread-7".to_owned();
+            settings.retry.limit = 0;
+        });
+        stage.tell(run, told);
+        run
+    };
+    let answer = |stage: &mut Stage, run: usize, provider: &str, reason: &str| {
+        stage.answer(run, Head { provider: provider.to_owned(), ..head(200) }, "");
+        stage.feed(run, &(delta("hi") + &ending(reason)));
+    };
+    let asked = |stage: &Stage, run: usize| {
+        let bodies = stage.runs[run].sent.iter().map(|(.., request)| value(request.body.as_deref().unwrap()));
+        bodies.map(|body| body["model"].as_str().expect("a model").to_owned()).collect::<Vec<_>>()
+    };
+    let mut stage = Stage::new();
+    let first = begin(&mut stage, SMALL);
+    answer(&mut stage, first, "groq", "stop");
+    let second = begin(&mut stage, SMALL);
+    assert_eq!(stage.runs[second].trace()["affinity"], "kept");
+    // What is rejected there is not asked for again at another provider of the small one.
+    answer(&mut stage, second, "groq", "length");
+    assert_eq!(asked(&stage, second), ["lab/small:groq", "lab/large"]);
+    answer(&mut stage, second, "novita", "stop");
+    assert_eq!(stage.runs[second].trace()["route"]["escalated"], "length");
+    // The choice goes before the conversation, which was with the large one.
+    let third = begin(&mut stage, SMALL);
+    assert_eq!(
+        (asked(&stage, third), stage.runs[third].trace()["affinity"].clone()),
+        (vec!["lab/small".to_owned()], json!("elsewhere"))
+    );
+    let fourth = begin(&mut stage, LARGE);
+    assert_eq!(asked(&stage, fourth), ["lab/large:novita"]);
+    // And when that fails, the call goes on as without.
+    stage.refuse(fourth, 503);
+    assert_eq!(asked(&stage, fourth), ["lab/large:novita", "lab/large"]);
+    let fifth = begin(&mut stage, SMALL);
+    answer(&mut stage, fifth, "groq", "stop");
+    let sixth = begin(&mut stage, SMALL);
+    stage.refuse(sixth, 503);
+    stage.refuse(sixth, 503);
+    assert_eq!(asked(&stage, sixth), ["lab/small:groq", "lab/small", "lab/large"]);
+}
