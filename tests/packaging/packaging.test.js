@@ -298,6 +298,8 @@ describe("the packed package", () => {
       const [, reference] = /^\/\/# sourceMappingURL=(.*)$/m.exec(await read(file)) ?? [];
       assert.equal(reference, posix.basename(`${file}.map`), file);
       const map = JSON.parse(await read(`${file}.map`));
+      // What only hands on what another file has, has no code to map.
+      if ((await read(file)).replace(/^(import|export) \{[^}]*\}( from "[^"]+")?;$|^\/\/.*$/gm, "").trim() === "") continue;
       assert.ok(map.mappings.length > 0, file);
       assert.ok(map.sources.length > 0, file);
       for (const [index, source] of map.sources.entries()) {
