@@ -25,7 +25,7 @@ const cases = [
   { fault: "stall-midway", options: { timeout: { total: 300 } }, requests: 1, error: "TimeoutError", phase: "total", partial },
   { fault: "held-open", requests: 1, text: answer },
   { fault: "held-open-without-done", options: { timeout: { stall: 100 } }, requests: 1, text: answer },
-  { fault: "refusal-held-open", options: { timeout: { firstToken: 100 } }, requests: 3, error: "TimeoutError", phase: "firstToken" },
+  { fault: "refusal-held-open", options: { timeout: { stall: 100 } }, requests: 3, error: "ServerError" },
 ];
 
 describe("a server whose sockets fail", { concurrency: 4 }, () => {

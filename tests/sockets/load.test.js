@@ -5,14 +5,12 @@
  */
 import assert from "node:assert/strict";
 import { setMaxListeners } from "node:events";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
+import { lastMemory } from "../trap/guest/memory.js";
 import { usePackage } from "../schema/support.js";
 import { useService } from "./service.js";
 
@@ -25,9 +23,7 @@ const collectGarbage = runInNewContext("gc");
 // Node warns when many calls share a signal, as they do here.
 setMaxListeners(0);
 
-const { library, directory } = await usePackage();
-/** The glue, for the size of the module's memory: the same instance of it as the package's own. */
-const glue = await import(new URL("../hf_inference_wasm.js", pathToFileURL(createRequire(join(directory, "package.json")).resolve("hf-inference-wasm"))));
+const { library } = await usePackage();
 const service = await useService();
 
 /** Asks once, and tells how it went and how long it took. */
@@ -213,7 +209,5 @@ async function sizes() {
     collectGarbage();
     await nextTurn();
   }
-  let module = 0;
-  glue.withMemory(({ buffer }) => (module = buffer.byteLength));
-  return { rss: process.memoryUsage.rss(), module };
+  return { rss: process.memoryUsage.rss(), module: lastMemory().deref().buffer.byteLength };
 }
