@@ -319,6 +319,22 @@ fn a_request_that_vanished_is_not_in_flight_for_ever() {
 }
 
 #[test]
+fn a_minute_is_counted_from_the_first_call_that_limits_it() {
+    let mut lane = Lane::default();
+    for ticket in 0..1_000 {
+        assert_eq!(lane.admit(&who(ticket), &none(), 0.0), Admission::Go);
+        lane.leave(ticket, None);
+    }
+    let limits = Limits { requests_per_minute: 2.0, ..none() };
+    // A call without such a limit counts from then on, too.
+    for (ticket, limits) in [(1_000, &limits), (1_001, &none())] {
+        assert_eq!(lane.admit(&who(ticket), limits, 1.0), Admission::Go);
+        lane.leave(ticket, None);
+    }
+    assert_eq!(wait(lane.admit(&who(1_002), &limits, 2.0)), 1.0 + MINUTE);
+}
+
+#[test]
 fn a_lane_of_which_nothing_matters_any_more_is_idle() {
     let mut lane = Lane::default();
     assert!(lane.is_idle(0.0));

@@ -108,7 +108,11 @@ pub struct Lane {
     /// How many were sent in all, and with which the service's count was told last.
     count: u64,
     told: u64,
+    /// Those of the last minute, since a call first had a limit for a minute.
     sent: VecDeque<Sent>,
+    counts: bool,
+    /// When the last was sent.
+    last: Option<Milliseconds>,
     remaining: Option<f64>,
     limit: Option<f64>,
     reset: Milliseconds,
@@ -129,7 +133,12 @@ impl Lane {
             self.count += 1;
             let (ticket, number, deadline) = (who.ticket, self.count, who.deadline);
             self.in_flight.push(InFlight { ticket, number, deadline, answered: false });
-            self.sent.push_back(Sent { ticket: who.ticket, at: now, tokens: who.tokens });
+            self.last = Some(now);
+            // A client of very many calls and no such limit would keep a minute of them for nothing.
+            self.counts |= limits.requests_per_minute > 0.0 || limits.tokens_per_minute > 0.0;
+            if self.counts {
+                self.sent.push_back(Sent { ticket: who.ticket, at: now, tokens: who.tokens });
+            }
             return Admission::Go;
         }
         // Those behind ask a little later each, so that the first is there before them.
@@ -228,7 +237,7 @@ impl Lane {
             && self.in_flight.is_empty()
             && self.gate <= now
             && (self.remaining.is_none() || self.reset <= now)
-            && self.sent.back().is_none_or(|sent| sent.at + MINUTE <= now)
+            && self.last.is_none_or(|last| last + MINUTE <= now)
     }
 
     /// The place in the queue of one who is not in it.
