@@ -61,7 +61,7 @@ scripts=$target/scripts
 rm -rf "$dist" "$scripts"
 pkg-js/node_modules/.bin/tsc -p pkg-js --outDir "$scripts"
 node scripts/shorten-names.js "$glue/names.json" "$glue/hf_inference_wasm.js" "$scripts/hf_inference_wasm.js"
-# One file for what every user loads, and one for each part that only some do: twelve files take Node three times
+# One file for what every user loads, and one for each part that only some do: twelve files take Node twice
 # as long, and a page without a bundler as many turns as they are deep.
 out=$(realpath -m "$dist")
 esbuild=$PWD/pkg-js/node_modules/.bin/esbuild

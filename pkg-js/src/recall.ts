@@ -7,8 +7,8 @@
  * is read on when the foremost reader waits. The flight ends with its last reader.
  */
 
-// Types only: what it needs of the rest is given to it. A bundler that found more would cut what every page loads
-// in two.
+// Types only: what it needs of the rest is given to it. A bundler that found more
+// would cut what every page loads into more files.
 import type { InputError, Trace } from "./errors.js";
 import type { ChunkReader, Exchange, Hooks, Source } from "./exchange.js";
 import type * as glue from "./hf_inference_wasm.js";

@@ -4,7 +4,7 @@
  */
 
 // Types only, but for what nobody else loads: what it needs of the rest is given to it. A bundler that found more
-// would cut what every page loads in two.
+// would cut what every page loads into more files.
 import { estimateDifficulty } from "./estimate.js";
 import type { InputError } from "./errors.js";
 import type { CallOptions, Fallback } from "./options.js";
