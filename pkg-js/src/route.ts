@@ -97,7 +97,10 @@ async function choose(policy: NonNullable<RouteOptions["policy"]>, given: number
       if (said === "small" || said === "large") large = said === "large";
       else if (said !== undefined) throw new TypeError(`route.policy gave ${String(said)}: expected "small", "large" or undefined`);
     } catch (thrown) {
-      report(thrown);
+      // A bug of the caller's is to be seen, and harms no call.
+      queueMicrotask(() => {
+        throw thrown;
+      });
       return '{"large":true,"reason":"function failed"}';
     }
   } else if (policy === "cascade" && !large) reason = "cascade";
@@ -129,15 +132,8 @@ async function judge(told: Told, asJson: boolean, schema: unknown, accept: Route
   }
   try {
     return !accept || (await accept(answer)) ? "true" : "accept";
-  } catch (thrown) {
-    report(thrown);
+  } catch {
+    // Validators throw: it is their way to say no, and no reason to end a process.
     return "accept failed";
   }
-}
-
-/** What a function of the caller's throws is reported, and harms no call. */
-function report(thrown: unknown): void {
-  queueMicrotask(() => {
-    throw thrown;
-  });
 }

@@ -161,7 +161,7 @@ test("a cascade in every way of reading, streamed and whole", async () => {
   }
 });
 
-test("accept gets the value of a structured answer; its throw is reported and rejects; its silence ends in time", async () => {
+test("accept gets the value of a structured answer; its throw rejects; its silence ends in time", async () => {
   const schema = { type: "object", properties: { year: { type: "integer" } }, required: ["year"] };
   const values = [];
   const { client } = stage({ small: '{"year":1999}' }, { policy: "cascade", accept: ({ object }) => (values.push(object), true) });
@@ -174,7 +174,7 @@ test("accept gets the value of a structured answer; its throw is reported and re
       const { text, trace } = await client.chat.stream(question).final();
       assert.deepEqual([text, trace.route.escalated], ["large answer", "accept failed"]);
     });
-    assert.deepEqual(errors.map(({ message }) => message), ["mine"]);
+    assert.deepEqual(errors, [], "no process is to end by it");
   }
 
   const silent = stage({}, { policy: "cascade", accept: () => new Promise(() => {}) }, { timeout: { total: 60 } });

@@ -30,7 +30,7 @@ export interface RouteOptions {
   /**
    * With `"cascade"`: whether the small one's answer will do. It is asked when nothing else speaks against the
    * answer: it was not cut at a length or by a filter, no refusal, not below `minLogprob`, JSON where that was asked
-   * for, and a value of the request's `schema`. What it throws is reported as an uncaught error, and rejects. It has
+   * for, and a value of the request's `schema`. A throw is a no, too (`"accept failed"`). It has
    * the time of `timeout.total`. For the cache, two functions of the same text are the same.
    */
   accept?: ((answer: RouteAnswer) => boolean | Promise<boolean>) | undefined;
