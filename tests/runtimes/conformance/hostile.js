@@ -59,7 +59,9 @@ async function endsIn({ assert, library }, name, call, options) {
   assert.equal(error.name, name, error.message);
   assert.ok(error instanceof library.InferenceError, "not an instance of InferenceError");
   assert.ok(error.message.length < 4_000, `a message of ${error.message.length} characters`);
-  const next = await client.chatCompletion(question, { baseUrl: "https://h.example", provider: "auto", fetch: async () => Response.json(wire.chatCompletion()) });
+  // However busy the machine is.
+  const timeout = { firstToken: 30_000, stall: 30_000, total: 30_000 };
+  const next = await client.chatCompletion(question, { baseUrl: "https://h.example", provider: "auto", timeout, fetch: async () => Response.json(wire.chatCompletion()) });
   assert.deepEqual(next, wire.chatCompletion(), "the next call");
   return error;
 }
