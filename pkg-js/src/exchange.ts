@@ -265,25 +265,7 @@ export class Exchange {
    * Reads on until `ready` gives something, and gives that; or, when the answer is over, what `end` gives.
    * What each piece brings goes to `take`, whoever reads. `over` and `failure` tell how it went.
    */
-  pull<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): Promise<Result> {
-    const { reader, due } = this.#hooks;
-    if (!reader || due || this.#reads || this.over) return this.#pull(ready, end);
-    // The usual case: one promise for a chunk, where an async function takes twice the time.
-    this.#wait();
-    const goOn = (): Result | Promise<Result> => ready() ?? this.#pull(ready, end);
-    return reader.read().then(
-      (chunk) => {
-        this.#feed(chunk);
-        return goOn();
-      },
-      (thrown: unknown) => {
-        this.#break(thrown);
-        return goOn();
-      },
-    );
-  }
-
-  async #pull<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): Promise<Result> {
+  async pull<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): Promise<Result> {
     const hooks = this.#hooks;
     for (;;) {
       const result = ready();
@@ -318,6 +300,26 @@ export class Exchange {
     }
   }
 
+  /** {@link Exchange.pull} for who reads on and on: a function that does it at a third of the cost. */
+  puller<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): () => Promise<Result> {
+    const goOn = (): Result | Promise<Result> => ready() ?? this.pull(ready, end);
+    const onChunk = (chunk: Chunk): Result | Promise<Result> => {
+      this.#feed(chunk);
+      return goOn();
+    };
+    const onThrow = (thrown: unknown): Result | Promise<Result> => {
+      this.#break(thrown);
+      return goOn();
+    };
+    return () => {
+      const { reader, due } = this.#hooks;
+      if (!reader || due || this.#reads || this.over) return this.pull(ready, end);
+      // The usual case: one promise for a chunk, where an async function takes twice the time.
+      this.#wait();
+      return reader.read().then(onChunk, onThrow);
+    };
+  }
+
   /** Nobody else is to read now; and the consumer is not busy any more. */
   #wait(): void {
     const hooks = this.#hooks;
@@ -341,20 +343,29 @@ export class Exchange {
       const now = (hooks.busySince = performance.now());
       // What lies ready comes with what this brings: taken apart, it would come twice.
       hooks.due = false;
-      this.#guard((call) => {
-        if (done) return call.end(false);
-        try {
-          writeInput(value!);
-        } catch (thrown) {
-          if (thrown instanceof WebAssembly.RuntimeError) throw thrown;
-          // What a stand-in for a body gave was no bytes.
-          hooks.setCause(thrown);
-          return call.end(true);
-        }
-        return call.feed(value!.length, now, hooks.busy);
-      });
+      try {
+        this.#check();
+        const call = this.#call!;
+        const outcome = done ? call.end(false) : this.#write(value!) ? call.feed(value!.length, now, hooks.busy) : call.end(true);
+        this.take();
+        if (outcome !== MORE || hooks.tap) this.#end(outcome);
+      } catch (thrown) {
+        this.#caught(thrown);
+      }
     }
     this.#endReading();
+  }
+
+  /** Writes a chunk to where the core reads it. What a stand-in for a body gives may be no bytes. */
+  #write(chunk: Uint8Array): boolean {
+    try {
+      writeInput(chunk);
+      return true;
+    } catch (thrown) {
+      if (thrown instanceof WebAssembly.RuntimeError) throw thrown;
+      this.#hooks.setCause(thrown);
+      return false;
+    }
   }
 
   /** The body broke off. */
@@ -375,8 +386,12 @@ export class Exchange {
       this.take();
       this.#end(outcome);
     } catch (thrown) {
-      if (!this.over) this.#fail(this.#explain(thrown));
+      this.#caught(thrown);
     }
+  }
+
+  #caught(thrown: unknown): void {
+    if (!this.over) this.#fail(this.#explain(thrown));
   }
 
   /** A core that was replaced knows nothing of this call. */

@@ -731,7 +731,7 @@ impl Call {
     pub fn feed(&self, length: usize, now: f64, busy: f64) -> u32 {
         #[cfg(feature = "forced-trap")]
         INPUT.with_borrow(|input| super::trap::piece(input.get(..length).unwrap_or_default()));
-        {
+        let has_news = {
             let (mut call, mut shared) = self.inner.borrow();
             let now = Now { monotonic: now, unix: now + self.inner.offset };
             let leg = call.leader();
@@ -739,8 +739,9 @@ impl Call {
             let feed =
                 |input: &Vec<u8>| call.feed(leg, input.get(..length).unwrap_or_default(), &mut shared, now);
             INPUT.with_borrow(feed);
-        }
-        self.follow_up()
+            call.has_news() || shared.has_woken()
+        };
+        if has_news { self.follow_up() } else { self.report() }
     }
 
     /// The body has ended, or broken off (returns as `feed`).

@@ -8,6 +8,7 @@ use hf_inference_wasm::core::wire::batch::{Batch, Mark, Want};
 use hf_inference_wasm::core::wire::chat::Answer as ChatAnswer;
 use hf_inference_wasm::core::wire::generation::Generation;
 
+use super::chunks::Chunks;
 use super::json::{lossy, value};
 
 /// From this number on, marks are patches.
@@ -90,7 +91,8 @@ impl Reading {
 
     /// What the consumer of chunks gets, to the letter.
     pub fn chunk_text(&self) -> String {
-        let texts = self.batches.iter().map(|(text, _)| text.as_str());
+        let mut chunks = Chunks::default();
+        let texts = self.batches.iter().map(|(text, _)| chunks.take(text));
         texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(",")
     }
 

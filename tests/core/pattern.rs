@@ -4,7 +4,7 @@
 use hf_inference_wasm::core::engine::plan::Task;
 use hf_inference_wasm::core::engine::settle;
 use hf_inference_wasm::core::engine::stream::{Answer, Outcome, Stream};
-use hf_inference_wasm::core::wire::batch::Want;
+use hf_inference_wasm::core::wire::batch::{Batch, Want};
 use hf_inference_wasm::core::wire::json::ObjectWriter;
 use hf_inference_wasm::core::wire::pattern::Pattern;
 use hf_inference_wasm::core::wire::sse;
@@ -177,6 +177,32 @@ fn the_same_comes_of_it_whether_or_not_an_event_is_read_again() {
         }
     }
     assert!(complete > 1_000, "{complete}");
+}
+
+#[test]
+fn a_chunk_that_is_the_last_one_but_for_its_words_is_told_by_them() {
+    let data = |words: &str| format!(r#"{{"choices":[{{"delta":{{"content":{words}}}}}],"x":"1"}}"#);
+    let event = |words: &str| format!("data: {}\n\n", data(words));
+    let other = r#"{"choices":[{"delta":{"reasoning":"r"}}]}"#;
+    let mut stream = Stream::new(Task::Chat, true, true, 1);
+    stream.hold_nothing();
+    let mut batch = Batch::default();
+    let mut take = |want: Want, body: String| {
+        batch.clear();
+        batch.set_want(want);
+        assert_eq!(stream.feed(body.as_bytes(), &mut batch), Outcome::More);
+        String::from_utf8(batch.text().to_vec()).expect("UTF-8")
+    };
+    assert_eq!(take(Want::Text, [r#""a""#, r#""b""#, r#""c""#].map(event).concat()), "abc");
+    // Whoever has not been told of the pattern is told before the first.
+    let pattern = format!("[{},{}]", data("0"), data("1"));
+    assert_eq!(take(Want::Chunks, event(r#""d""#)), format!(r#"{pattern},"d""#));
+    assert_eq!(take(Want::Chunks, event(r#""\n""#) + &event(r#""f""#)), r#""\n","f""#);
+    let (g, h) = (event(r#""g""#), event(r#""h""#));
+    assert_eq!(
+        take(Want::Chunks, format!("data: {other}\n\n{g}{h}")),
+        format!(r#"{other},{},{pattern},"h""#, data(r#""g""#))
+    );
 }
 
 #[test]

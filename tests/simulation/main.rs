@@ -5,6 +5,8 @@
 //! `SEED=7 cargo test --profile simulation --test simulation -- replay` runs one alone and tells what
 //! happens. `CALLS=` is how many calls are made at least, `FIRST_SEED=` where the seeds begin.
 
+#[path = "../common/chunks.rs"]
+mod chunks;
 #[path = "../common/random.rs"]
 #[allow(dead_code)]
 mod random;

@@ -2,6 +2,8 @@
 
 use hf_inference_wasm::core::wire::batch::{Batch, Mark, Want};
 
+use crate::chunks::Chunks;
+
 /// The marks of a growing value: its strings' beginnings and continuations.
 const STRING: u32 = 16 + 4;
 const MORE: u32 = 16 + 5;
@@ -11,6 +13,7 @@ pub struct Shown {
     want: Want,
     /// The batch as it lies in memory, until it is read.
     reported: Option<(Vec<u8>, Vec<u32>)>,
+    chunks: Chunks,
     pub text: String,
     pub reasoning: String,
     /// What the consumer was told to clear.
@@ -23,7 +26,8 @@ pub struct Shown {
 impl Shown {
     pub fn new(want: Want) -> Shown {
         let (text, reasoning) = (String::new(), String::new());
-        Shown { want, reported: None, text, reasoning, cleared: Vec::new(), finished: false, any: false }
+        let (cleared, chunks) = (Vec::new(), Chunks::default());
+        Shown { want, reported: None, chunks, text, reasoning, cleared, finished: false, any: false }
     }
 
     /// The core says where the batch is.
@@ -44,6 +48,7 @@ impl Shown {
             Want::Nothing => {}
             Want::Text => self.text.push_str(&text),
             Want::Chunks => {
+                let text = self.chunks.take(&text);
                 let mut rest = text.as_str();
                 while let Some(at) = next_content(rest) {
                     rest = &rest[at..];

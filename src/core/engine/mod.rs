@@ -1433,6 +1433,13 @@ impl Call {
         f64::INFINITY
     }
 
+    /// Whether the driver has more to see to than the batch. After nearly every piece it has not.
+    pub fn has_news(&self) -> bool {
+        self.settled
+            || self.rearm
+            || !(self.begun.is_empty() && self.dropped.is_empty() && self.notices.is_empty())
+    }
+
     /// Whether [`Call::look`] is to be called now, because another deadline counts since the last one.
     pub fn takes_look(&mut self) -> bool {
         std::mem::take(&mut self.rearm) && !self.settled

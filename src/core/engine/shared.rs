@@ -89,6 +89,11 @@ impl Shared {
         entry(&mut self.breakers, known, target.to_owned(), &mut self.spare.1)
     }
 
+    /// Whether [`Shared::take_woken`] has anybody to name.
+    pub fn has_woken(&self) -> bool {
+        !self.woken.is_empty()
+    }
+
     /// Those in queues who may ask again, because there may be room now. Their own timers would bring
     /// them back a little later.
     pub fn take_woken(&mut self) -> Vec<u64> {

@@ -314,7 +314,7 @@ impl Stream {
                     {
                         while let Some(known) = pattern.read(rest) {
                             *pieces += 1;
-                            if let Err(fault) = chat.take_words(known.text, known.data, batch) {
+                            if let Err(fault) = chat.take_words(&known, pattern, batch) {
                                 return Outcome::Failed(explain(fault, true, known.data));
                             }
                             rest = known.rest;

@@ -4,6 +4,7 @@
 //! output is one stretch of text and a list of marks that cut it.
 
 use super::json::{self, ObjectWriter, Patch};
+use super::pattern::{Known, Pattern};
 
 /// What the consumer of a stream asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub enum Want {
     Text = 1,
     /// Typed events.
     Events = 2,
-    /// The service's own chunk objects, as a JSON array per batch.
+    /// The service's own chunk objects: per batch the elements of a JSON array, which are the chunks, or stand for them
+    /// ([`Batch::chunk_again`]).
     Chunks = 3,
     /// The JSON value that the answer's text is, as it grows.
     Object = 4,
@@ -128,6 +130,19 @@ impl Batch {
             }
             self.text.extend_from_slice(json);
         }
+    }
+
+    /// A chunk that fits the pattern, which costs its reader a copy instead of reading JSON: a string in the
+    /// array is the last pattern's chunk with that string in its place. The pattern itself comes before the first of
+    /// them as an array of two chunks, which differ only in that place: there one has 0, the other 1.
+    pub fn chunk_again(&mut self, pattern: &mut Pattern, known: &Known<'_>) {
+        if self.want != Want::Chunks {
+            return;
+        }
+        if let Some((before, after)) = pattern.tell() {
+            self.chunk(&[b"[", before, b"0", after, b",", before, b"1", after, b"]"].concat());
+        }
+        self.chunk(known.quoted);
     }
 
     /// A chunk that lacks the array `choices`, which readers of chunks rely on: it gets an empty one. A

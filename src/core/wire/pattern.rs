@@ -20,6 +20,8 @@ pub struct Pattern {
     after: Vec<u8>,
     /// How much framing stands before and behind the event's data.
     framing: (usize, usize),
+    /// The reader of chunks has been told of it.
+    told: bool,
 }
 
 /// An event that fits the pattern.
@@ -27,6 +29,8 @@ pub struct Pattern {
 pub struct Known<'a> {
     /// Its string.
     pub text: Text<'a>,
+    /// The same with its quotes.
+    pub quoted: &'a [u8],
     /// Its data.
     pub data: &'a [u8],
     /// What follows the event.
@@ -55,7 +59,18 @@ impl Pattern {
             self.after.clear();
             self.after.extend_from_slice(after);
             self.framing = (data_at, behind);
+            self.told = false;
         }
+    }
+
+    /// What an event's data is around its string, quotes and all; `None` from the second time on.
+    pub fn tell(&mut self) -> Option<(&[u8], &[u8])> {
+        if std::mem::replace(&mut self.told, true) {
+            return None;
+        }
+        let (front, behind) = self.framing;
+        let before = self.before.get(front..self.before.len().checked_sub(1)?)?;
+        Some((before, self.after.get(1..self.after.len().checked_sub(behind)?)?))
     }
 
     /// The event at the start of `bytes`, if it is whole and has the last one's bytes around a string that is
@@ -66,9 +81,10 @@ impl Pattern {
         strip_same(bytes, &self.before)?;
         let text = Reader::new(bytes.get(quote..)?).text().ok().filter(|text| !text.is_empty())?;
         let end = self.before.len() + text.raw().len();
+        let quoted = bytes.get(quote..end + 1)?;
         let rest = strip_same(bytes.get(end..)?, &self.after)?;
         let (front, behind) = self.framing;
         let data = bytes.get(front..(end + self.after.len()).checked_sub(behind)?)?;
-        Some(Known { text, data, rest })
+        Some(Known { text, quoted, data, rest })
     }
 }

@@ -76,6 +76,52 @@ export const byteChecks = [
     },
   },
   {
+    name: "bytes: chunks that differ in their words only are what JSON.parse gives, and share nothing",
+    async run({ assert, library }) {
+      // What differs is told in place of the chunk, and the chunk is put together here.
+      const around = [
+        ['{"id":"1","9":[[]],"choices":[{"index":0,"delta":{"role":"assistant","content":', '},"logprobs":null,"finish_reason":null}],"usage":null}'],
+        ['{"choices":[{"delta":{"reasoning":', ',"content":null},"own":{"list":[1,{"a":[]}]}}],"usage":{"total_tokens":1e400,"more":{"cached":-0}}}'],
+        ['{"choices":[{"text":', '}],"__proto__":{"own":["member"]},"x":"0"}'],
+        ['{"choices":[{"index":1,"delta":{"content":', '}},null],"x_service":{"id":"y","delta":{"content":"z"}}}'],
+        // Of a name that stands twice, JavaScript keeps the last.
+        ['{"choices":[{"delta":{"reasoning":', ',"reasoning":"kept"}}]}'],
+        ['{"choices":[{"delta":{"content":"lost","content":', '}}]}'],
+        ['{"choices":[{"delta":{"content":', '},"message":{"content":"two"}}]}'],
+        [' {"choices" : [ {"delta" : {"content":', ' } } ] } '],
+      ];
+      const words = ['"a"', '"b"', '"\\n"', '"\\ud83d"', '"\\ude00"', '"\\u0022,\\"["', '"}]"', '"é🦀"', '"0"', '"1"', '"a"'];
+      const all = around.flatMap(([before, after]) => words.map((word) => before + word + after));
+      // One after another of each kind, and mixed.
+      const bodies = [all, all.map((_, at) => all[(at * words.length + Math.floor(at / around.length)) % all.length])];
+      const spoil = (value) => {
+        if (typeof value !== "object" || value === null) return;
+        for (const key of Object.keys(value)) {
+          spoil(value[key]);
+          delete value[key];
+        }
+        value.spoilt = true;
+      };
+      for (const body of bodies) {
+        const events = [...body.map((chunk) => `data: ${chunk}\n\n`), "data: [DONE]\n\n"].map((event) => new TextEncoder().encode(event));
+        const whole = new Uint8Array(await new Blob(events).arrayBuffer());
+        for (const pieces of [events, [whole], [whole.slice(0, 700), whole.slice(700, 705), whole.slice(705)]]) {
+          const client = new library.InferenceClient({ baseUrl: "https://service.example", fetch: answering(pieces) });
+          const seen = [];
+          const kept = [];
+          for await (const chunk of client.chatCompletionStream(question)) {
+            seen.push(JSON.stringify(chunk));
+            // Every other is spoilt at once, and those between must stay what they are.
+            if (seen.length % 2 === 0) spoil(chunk);
+            else kept.push([chunk, body[seen.length - 1]]);
+          }
+          assert.deepEqual(seen, body.map((chunk) => JSON.stringify(JSON.parse(chunk))), `in ${pieces.length} pieces`);
+          for (const [chunk, json] of kept) assert.deepEqual(chunk, JSON.parse(json));
+        }
+      }
+    },
+  },
+  {
     name: "bytes: generation streams cut in two at every byte",
     async run({ assert, library }) {
       const streams = {

@@ -14,6 +14,7 @@ pub use self::tool_call::{MAX_ARGUMENTS_BYTES, MAX_TOOL_CALLS, ToolCall};
 use self::delta::{Delta, read_choice};
 use super::batch::Batch;
 use super::json::{self, Invalid, Kind, Reader, Text};
+use super::pattern::{Known, Pattern};
 use super::problem::Problem;
 use super::think::ThinkTags;
 
@@ -171,14 +172,21 @@ impl Answer {
         Ok(words.map(|(text, _)| text))
     }
 
-    /// Takes a `chunk` that is the same as the last one but for the `words` that it brings.
-    pub fn take_words(&mut self, words: Text<'_>, chunk: &[u8], batch: &mut Batch) -> Result<(), Fault> {
-        let Some(Words { at, is_reasoning }) = self.words else { return self.take(chunk, batch).map(|_| ()) };
+    /// Takes a chunk that fits the `pattern` of the last one: the same but for the words that it brings.
+    pub fn take_words(
+        &mut self,
+        known: &Known<'_>,
+        pattern: &mut Pattern,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let Some(Words { at, is_reasoning }) = self.words else {
+            return self.take(known.data, batch).map(|_| ());
+        };
         self.grow(at, batch, &|choice, batch| {
-            choice.add_words(words, is_reasoning, batch);
+            choice.add_words(known.text, is_reasoning, batch);
             Ok(())
         })?;
-        batch.chunk(chunk);
+        batch.chunk_again(pattern, known);
         Ok(())
     }
 
