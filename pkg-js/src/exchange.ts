@@ -110,7 +110,28 @@ export class Hooks {
   /** Closes what a core that is no more has left open. */
   giveUp(): void {
     for (const controller of this.#controllers) this.close(controller);
-    for (const reader of this.#readers) reader.cancel().catch(ignore);
+    for (const reader of this.#readers) this.cancel(reader);
+  }
+
+  cancel(reader: ChunkReader): void {
+    reader.cancel().catch(ignore);
+  }
+
+  wait(promise: Promise<unknown>, promised: glue.Promised): void {
+    const current = generation;
+    const settle = (answer: unknown, thrown: boolean): void => {
+      // What an instance that was replaced still waited for is nobody's any more.
+      if (current !== generation) return;
+      try {
+        promised.settle(answer, thrown);
+      } catch (trap) {
+        if (afterThrow(trap) === trap) throw trap;
+      }
+    };
+    promise.then(
+      (answer) => settle(answer, false),
+      (error: unknown) => settle(error, true),
+    );
   }
 
   recall(key: string, deterministic: boolean): ReturnType<Source["recall"]> {
@@ -450,7 +471,7 @@ export class Exchange {
     this.#release();
     abandoned.unregister(this);
     live.delete(this.#hooks);
-    this.#hooks.reader?.cancel().catch(ignore);
+    if (this.#hooks.reader) this.#hooks.cancel(this.#hooks.reader);
     this.#hooks.reader = undefined;
     this.#hooks.source?.leave();
     if (generation === this.#generation) this.#call?.free();

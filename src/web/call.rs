@@ -1,15 +1,14 @@
 //! One call: drives `core::engine` with `fetch`, timers and the bodies of answers.
 //!
-//! Each leg of a call runs as a task until it has something to show. Then it hands its reader to the loop
-//! in TypeScript (`exchange.ts`), which moves bytes at a fraction of what a future per chunk costs. When
-//! an answer breaks off and another attempt is made, the leg runs again.
+//! Each leg of a call runs by itself until it has something to show: it waits for one promise after another, each of
+//! which has a [`Promised`] told what it came to. Then it hands its reader to the loop in TypeScript (`exchange.ts`),
+//! which moves bytes at a fraction of that cost. When an answer breaks off and another attempt is made, the leg runs again.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::{Rc, Weak};
 
-use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::AbortController;
 
 use super::{fetch, global};
@@ -39,6 +38,14 @@ extern "C" {
     /// Gives a request up, or what is left of its answer.
     #[wasm_bindgen(method)]
     fn close(this: &Hooks, controller: &AbortController);
+
+    /// Closes a body. That it cannot be closed is nobody's surprise.
+    #[wasm_bindgen(method)]
+    fn cancel(this: &Hooks, reader: &ChunkReader);
+
+    /// Tells `promised` what `promise` comes to.
+    #[wasm_bindgen(method)]
+    fn wait(this: &Hooks, promise: &Promise, promised: Promised);
 
     /// A reader over the body of a `Response`, whatever kind of body it is.
     #[wasm_bindgen(method, catch, js_name = readerOf)]
@@ -73,10 +80,6 @@ extern "C" {
     /// Gives `{ done, value }`.
     #[wasm_bindgen(method)]
     fn read(this: &ChunkReader) -> Promise;
-
-    /// Closes the body.
-    #[wasm_bindgen(method)]
-    fn cancel(this: &ChunkReader) -> Promise;
 }
 
 /// The calls that wait in queues, and how to wake each.
@@ -103,44 +106,23 @@ pub struct Callbacks {
 }
 
 /// The running part of a leg.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Running {
     controller: Option<AbortController>,
     reader: Option<ChunkReader>,
-    /// Resolves, to `interrupt`, when what the leg waits for is to be given up.
-    interrupted: Option<Promise>,
-    interrupt: Option<Function>,
+    /// What it waits for.
+    awaited: Option<Awaited>,
+    /// Counts what it waits for, and what was given up: what comes of that is for nobody.
+    turn: u32,
 }
-
-impl Running {
-    fn new() -> Running {
-        let mut interrupt = None;
-        let interrupted = Promise::new(&mut |resolve, _| interrupt = Some(resolve));
-        Running { interrupted: Some(interrupted), interrupt, ..Running::default() }
-    }
-
-    fn interrupt(&self, hooks: &Hooks) {
-        if let Some(controller) = &self.controller {
-            hooks.close(controller);
-        }
-        if let Some(reader) = &self.reader {
-            // Cancelling the body alone leaves the connection open in Firefox, aborting alone in others.
-            global::forget(reader.cancel());
-        }
-        if let Some(interrupt) = &self.interrupt {
-            let _ = interrupt.call1(&JsValue::UNDEFINED, interrupt);
-        }
-    }
-}
-
-/// What a promise came to; `None` when what the leg does was given up first.
-type Answer = Option<Result<JsValue, JsValue>>;
 
 /// What a leg waits for, if for anything.
 type Waiting = Option<(Promise, Awaited)>;
 
 /// What a promise is for that a leg waits for.
 enum Awaited {
+    /// Its turn to run.
+    Start,
     /// A token of the caller's function.
     Token,
     /// An answer that costs no request.
@@ -149,8 +131,8 @@ enum Awaited {
     Told,
     /// A moment, or to be woken: the leg's ticket, and the timer.
     Turn(u64, JsValue),
-    /// A response, and the promise of `fetch` for who gives it up.
-    Response(Promise),
+    /// A response.
+    Response,
     /// A chunk of a body that is read at once.
     Rest(Rest),
     /// A chunk of a body that is fed as it comes.
@@ -162,6 +144,24 @@ struct Rest {
     reader: ChunkReader,
     bytes: Vec<u8>,
     limit: usize,
+}
+
+/// Whom JavaScript tells what a promise came to that a leg waits for. It keeps the call alive, so that a response is
+/// closed which comes when nobody wants it any more.
+#[wasm_bindgen]
+pub struct Promised {
+    inner: Rc<Inner>,
+    leg: usize,
+    turn: u32,
+}
+
+#[wasm_bindgen]
+impl Promised {
+    /// The promise came to this, or `thrown` says that it was rejected with it.
+    pub fn settle(self, answer: JsValue, thrown: bool) {
+        let answer = if thrown { Err(answer) } else { Ok(answer) };
+        self.inner.settled(self.leg, self.turn, answer);
+    }
 }
 
 /// The part of a call that its pending work keeps alive.
@@ -268,28 +268,54 @@ impl Inner {
         if self.over.replace(true) {
             return;
         }
-        // What is aborted may call back.
-        let legs = self.legs.borrow().clone();
-        legs.iter().for_each(|leg| leg.interrupt(&self.hooks));
+        let legs = self.legs.borrow().len();
+        for leg in 0..legs {
+            self.give_up(leg);
+        }
         self.hooks.changed(true);
     }
 
-    /// Runs a leg until it hands over to the loop, or ends. What it does is told in functions that do not
-    /// wait, between which it waits in one place: a future of its own for each would be twice the code.
+    /// Runs a leg until it hands over to the loop, or ends; in a turn of its own, because whoever asks for it may be in
+    /// the middle of something.
     fn run(self: &Rc<Inner>, leg: usize) {
-        let inner = self.clone();
-        spawn_local(async move {
-            loop {
-                let step = inner.step(leg);
-                inner.follow_up();
-                let Some(mut waiting) = inner.begin(leg, step) else { return };
-                while let Some((promise, awaited)) = waiting {
-                    let answer = inner.await_for(leg, promise).await;
-                    waiting = inner.heard(leg, awaited, answer);
-                }
-                inner.follow_up();
-            }
+        self.wait(leg, &Promise::resolve(&JsValue::UNDEFINED), Awaited::Start);
+    }
+
+    /// The leg runs on when the promise is settled, or given up.
+    fn wait(self: &Rc<Inner>, leg: usize, promise: &Promise, awaited: Awaited) {
+        let turn = self.change(leg, |running| {
+            running.awaited = Some(awaited);
+            running.turn += 1;
+            running.turn
         });
+        self.hooks.wait(promise, Promised { inner: self.clone(), leg, turn });
+    }
+
+    /// What the leg waits for is here. What it does is told in functions that do not wait, between which it waits in this
+    /// one place.
+    fn settled(self: &Rc<Inner>, leg: usize, turn: u32, answer: Result<JsValue, JsValue>) {
+        let awaited =
+            self.change(leg, |running| if running.turn == turn { running.awaited.take() } else { None });
+        let Some(awaited) = awaited else {
+            // A `fetch` that ignores its signal may still answer: nobody reads that.
+            if let Ok(late) = answer.and_then(fetch::as_response)
+                && let Ok(reader) = self.hooks.reader_of(&late)
+            {
+                self.hooks.cancel(&reader);
+            }
+            return;
+        };
+        let mut waiting = self.heard(leg, awaited, answer);
+        while waiting.is_none() {
+            self.follow_up();
+            let step = self.step(leg);
+            self.follow_up();
+            let Some(next) = self.begin(leg, step) else { return };
+            waiting = next;
+        }
+        if let Some((promise, awaited)) = waiting {
+            self.wait(leg, &promise, awaited);
+        }
     }
 
     /// Begins what a leg wants done. `None`: the leg does not run on.
@@ -302,7 +328,7 @@ impl Inner {
                 return None;
             }
             Step::Over => {
-                self.interrupt(leg);
+                self.give_up(leg);
                 return None;
             }
             Step::Read => {}
@@ -320,22 +346,17 @@ impl Inner {
         })
     }
 
-    /// What the leg waited for is here, or was given up. Returns what is to be waited for next.
-    fn heard(self: &Rc<Inner>, leg: usize, awaited: Awaited, answer: Answer) -> Waiting {
-        match (awaited, answer) {
-            (Awaited::Turn(ticket, timer), _) => {
-                self.sleepers.sleeping.borrow_mut().retain(|(own, _)| *own != ticket);
-                global::clear_timeout(&timer);
-            }
-            (Awaited::Response(sent), None) => self.refuse(sent),
-            (Awaited::Rest(rest), None) => global::forget(rest.reader.cancel()),
-            (_, None) => {}
-            (Awaited::Token, Some(answer)) => self.on_token(leg, answer),
-            (Awaited::Found, Some(answer)) => self.on_found(leg, answer),
-            (Awaited::Told, Some(answer)) => self.on_told(leg, answer.ok()),
-            (Awaited::Response(_), Some(answer)) => return self.on_response(leg, answer),
-            (Awaited::Rest(rest), Some(answer)) => return self.on_rest(leg, rest, answer),
-            (Awaited::Chunk, Some(answer)) => self.on_chunk(leg, answer),
+    /// What the leg waited for is here. Returns what is to be waited for next.
+    fn heard(self: &Rc<Inner>, leg: usize, awaited: Awaited, answer: Result<JsValue, JsValue>) -> Waiting {
+        match awaited {
+            Awaited::Start => {}
+            Awaited::Turn(ticket, timer) => self.awake(ticket, &timer),
+            Awaited::Token => self.on_token(leg, answer),
+            Awaited::Found => self.on_found(leg, answer),
+            Awaited::Told => self.on_told(leg, answer.ok()),
+            Awaited::Response => return self.on_response(leg, answer),
+            Awaited::Rest(rest) => return self.on_rest(leg, rest, answer),
+            Awaited::Chunk => self.on_chunk(leg, answer),
         }
         None
     }
@@ -349,43 +370,59 @@ impl Inner {
         call.step(leg, &mut shared, now)
     }
 
-    fn interrupt(&self, leg: usize) {
-        let running = self.legs.borrow().get(leg).cloned();
-        if let Some(running) = running {
-            running.interrupt(&self.hooks);
+    /// Gives up what the leg does, and lets it run on.
+    fn interrupt(self: &Rc<Inner>, leg: usize) {
+        if self.give_up(leg) {
+            self.run(leg);
         }
     }
 
-    /// Awaits a promise, unless what the leg does is given up first: then `None`.
-    async fn await_for(&self, leg: usize, promise: Promise) -> Answer {
-        let (interrupted, interrupt) = {
-            let legs = self.legs.borrow();
-            let leg = legs.get(leg);
-            (leg.and_then(|leg| leg.interrupted.clone()), leg.and_then(|leg| leg.interrupt.clone()))
-        };
-        let raced = match &interrupted {
-            Some(interrupted) => Promise::race(&Array::of2(&promise, interrupted)),
-            None => promise,
-        };
-        match JsFuture::from(raced).await {
-            // What nobody else can give.
-            Ok(value) if interrupt.is_some_and(|interrupt| value == **interrupt) => None,
-            settled => Some(settled),
+    /// Closes what the leg has open. Returns whether it waited for something: it does no more.
+    fn give_up(&self, leg: usize) -> bool {
+        let (controller, reader, awaited) = self.change(leg, |running| {
+            running.turn += 1;
+            (running.controller.clone(), running.reader.clone(), running.awaited.take())
+        });
+        // What is aborted may call back.
+        if let Some(controller) = controller {
+            self.hooks.close(&controller);
         }
+        if let Some(reader) = reader {
+            // Cancelling the body alone leaves the connection open in Firefox, aborting alone in others.
+            self.hooks.cancel(&reader);
+        }
+        let waited = awaited.is_some();
+        match awaited {
+            Some(Awaited::Turn(ticket, timer)) => self.awake(ticket, &timer),
+            Some(Awaited::Rest(rest)) => self.hooks.cancel(&rest.reader),
+            _ => {}
+        }
+        waited
     }
 
-    /// Makes what the leg will wait for next something that can be given up.
+    /// Makes what the leg will do next something that can be given up.
     fn rearm(&self, leg: usize) {
-        let last = {
-            let mut legs = self.legs.borrow_mut();
-            while legs.len() <= leg {
-                legs.push(Running::new());
-            }
-            legs.get_mut(leg).map(|running| std::mem::replace(running, Running::new()))
-        };
         // An attempt that failed before its body ended would leave it open.
-        if let Some(last) = last {
-            last.interrupt(&self.hooks);
+        self.give_up(leg);
+        self.change(leg, |running| {
+            running.controller = None;
+            running.reader = None;
+        });
+    }
+
+    fn awake(&self, ticket: u64, timer: &JsValue) {
+        self.sleepers.sleeping.borrow_mut().retain(|(own, _)| *own != ticket);
+        global::clear_timeout(timer);
+    }
+
+    fn change<Given>(&self, leg: usize, change: impl FnOnce(&mut Running) -> Given) -> Given {
+        let mut legs = self.legs.borrow_mut();
+        while legs.len() <= leg {
+            legs.push(Running::default());
+        }
+        match legs.get_mut(leg) {
+            Some(running) => change(running),
+            None => change(&mut Running::default()),
         }
     }
 
@@ -427,7 +464,7 @@ impl Inner {
         let found = match answer {
             Ok(reader) if reader.is_object() => {
                 let age = Reflect::get(&reader, &JsValue::from_str("age")).ok();
-                self.set(leg, |running| running.reader = Some(reader.unchecked_into()));
+                self.change(leg, |running| running.reader = Some(reader.unchecked_into()));
                 age.and_then(|age| age.as_f64()).map_or(Found::InFlight, Found::Kept)
             }
             _ => Found::Nothing,
@@ -466,26 +503,14 @@ impl Inner {
     fn send(&self, leg: usize, request: &HttpRequest) -> Waiting {
         let controller = self.hooks.new_controller();
         let signal = controller.signal();
-        self.set(leg, |running| running.controller = Some(controller));
+        self.change(leg, |running| running.controller = Some(controller));
         match fetch::send(request, &signal, self.callbacks.fetch.as_ref()) {
-            Ok(sent) => Some((sent.clone(), Awaited::Response(sent))),
+            Ok(sent) => Some((sent, Awaited::Response)),
             Err(thrown) => {
                 self.no_answer(leg, thrown);
                 None
             }
         }
-    }
-
-    /// A `fetch` that ignores its signal may still answer: nobody reads that.
-    fn refuse(self: &Rc<Inner>, sent: Promise) {
-        let inner = self.clone();
-        spawn_local(async move {
-            if let Ok(Ok(late)) = JsFuture::from(sent).await.map(fetch::as_response)
-                && let Ok(reader) = inner.hooks.reader_of(&late)
-            {
-                global::forget(reader.cancel());
-            }
-        });
     }
 
     fn on_response(self: &Rc<Inner>, leg: usize, answer: Result<JsValue, JsValue>) -> Waiting {
@@ -506,8 +531,8 @@ impl Inner {
             call.on_head(leg, head, &mut shared, now)
         };
         match reading {
-            Reading::Stream => self.set(leg, |running| running.reader = Some(reader)),
-            Reading::Discard => global::forget(reader.cancel()),
+            Reading::Stream => self.change(leg, |running| running.reader = Some(reader)),
+            Reading::Discard => self.hooks.cancel(&reader),
             Reading::Whole(limit) => {
                 // The head may have set the limit that counts from here.
                 self.follow_up();
@@ -525,7 +550,7 @@ impl Inner {
                 return Some((rest.reader.read(), Awaited::Rest(rest)));
             }
             rest.bytes.truncate(rest.limit);
-            global::forget(rest.reader.cancel());
+            self.hooks.cancel(&rest.reader);
         }
         let (mut call, mut shared, now) = self.enter();
         call.on_body(leg, &rest.bytes, &mut shared, now);
@@ -550,12 +575,6 @@ impl Inner {
             Some(bytes) => call.feed(leg, &bytes, &mut shared, now),
             None => call.end(leg, &mut shared, now),
         };
-    }
-
-    fn set(&self, leg: usize, change: impl FnOnce(&mut Running)) {
-        if let Some(running) = self.legs.borrow_mut().get_mut(leg) {
-            change(running);
-        }
     }
 
     fn no_answer(&self, leg: usize, thrown: JsValue) {

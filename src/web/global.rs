@@ -1,9 +1,8 @@
 //! The few globals that the client needs. They are looked up at each call, so that a page, a worker
 //! and a test with a fake clock all work.
 
-use js_sys::{Function, Promise};
+use js_sys::Function;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::core::ports::Now;
 
@@ -25,11 +24,4 @@ extern "C" {
 /// Both clocks, now.
 pub fn now() -> Now {
     Now { monotonic: monotonic(), unix: unix() }
-}
-
-/// Lets a promise go whose outcome does not matter, so that its rejection is nobody's surprise.
-pub fn forget(promise: Promise) {
-    spawn_local(async move {
-        let _ = JsFuture::from(promise).await;
-    });
 }

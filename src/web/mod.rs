@@ -2,7 +2,7 @@
 //!
 //! The work is split with `pkg-js/src` like this: Rust sends requests, reads heads, keeps time and
 //! reads bytes; TypeScript owns the loop that reads a body (`reader.read()`, then [`call::Call::feed`]),
-//! because a Rust future per chunk costs more than the chunk, and shapes what comes out.
+//! because a promise that Rust waits for costs more than the chunk, and shapes what comes out.
 
 mod call;
 mod client;
