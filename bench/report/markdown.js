@@ -20,8 +20,9 @@ export function writeMarkdown({ parts, limits, failures, versions, machine, quic
 
 /** @returns {string} what was asked for, and what is */
 export function limitsTable(limits) {
-  const rows = limits.map(({ figure, limit, aim, unit, values, worst, met }) => {
-    const all = values.length > 1 ? ` (${values.map((value) => format(value)).join(", ")})` : "";
+  const rows = limits.map(({ figure, limit, aim, unit, values, worst, least, met }) => {
+    const each = values.length > 1 ? ` (${values.map((value) => format(value)).join(", ")})` : "";
+    const all = least === undefined ? each : `${each}; raw drain ${format(least)}`;
     return [figure, `${format(worst)} ${unit}${all}`, `${limit} ${unit}${aim === undefined ? "" : `, aim ${aim}`}`, met ? "yes" : "no"];
   });
   return rows.length === 0 ? "None of the figures with a limit was measured." : grid(["figure", "ours: the worst (each)", "at most", "met"], "lrrl", rows);
