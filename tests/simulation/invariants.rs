@@ -16,8 +16,8 @@ use serde_json::Value;
 use crate::conversations;
 use crate::kept;
 use crate::routed::{self, Routed};
-use crate::scenario::{self, PLACES, PROMPT};
-use crate::service::{self, Answer, Told};
+use crate::scenario::{self, CATALOGUE, PLACES, PROMPT};
+use crate::service::{self, Answer, Ending, Told};
 use crate::world::World;
 
 /// What timers that come a little early or late, and numbers that were rounded, may amount to.
@@ -938,8 +938,58 @@ fn the_trace_is_consistent(world: &mut World, c: usize, trace: &Value, state: &s
         }
     }
     assert_eq!(complete, usize::from(state == "complete"), "call {c}: {trace}");
+    an_unknown_route_leads_to_the_next(world, c, attempts);
+    a_refusal_holds_nobody_up(world, c);
     retries_of(world, c, trace);
     conversations::stay(world, c, trace, state);
+}
+
+/// **An unknown route leads to the next**, also where the words of the refusal never end: an endpoint whose
+/// protocol nobody knows has two for a text.
+fn an_unknown_route_leads_to_the_next(world: &mut World, c: usize, attempts: &[Value]) {
+    let plan = &world.sims[c].plan;
+    // What is continued stays where it began.
+    if plan.task == Task::Chat || plan.settings.mid_stream == MidStream::Continue {
+        return;
+    }
+    for attempt in attempts {
+        let url = attempt["url"].as_str().unwrap_or_default();
+        let route = PLACES[..CATALOGUE].iter().find_map(|place| url.strip_prefix(place));
+        if route.is_none_or(|route| route == "/") || !matches!(attempt["status"].as_u64(), Some(404 | 405)) {
+            continue;
+        }
+        assert!(attempt["outcome"] != "refused", "call {c}: the next route was not tried: {attempt}");
+        if attempt["outcome"] == "unknown_route" {
+            let waited = attempt["ended"].as_u64().zip(attempt["headers"].as_u64());
+            let is_endless = waited.is_some_and(|(ended, headers)| ended - headers >= 5_000);
+            world.count(if is_endless { "unknown route, endlessly" } else { "unknown route" });
+        }
+    }
+}
+
+/// **A refusal holds nobody up**: where its words do not end, what was asked is given up soon after its head,
+/// whoever it was asked of.
+fn a_refusal_holds_nobody_up(world: &mut World, c: usize) {
+    let sim = &world.sims[c];
+    if !world.freezes.is_empty() || sim.plan.reader.pace > 0.0 {
+        return;
+    }
+    let mut looked_up = 0;
+    for &connection in &sim.connections {
+        let own = &world.connections[connection];
+        let Some(closed) = own.closed.filter(|_| own.truth.status >= 300 && own.heard > own.opened) else {
+            continue;
+        };
+        let lasted = closed - own.heard;
+        let most = 5_000.0 + 2.0 * world.lateness + SLACK;
+        assert!(lasted <= most, "call {c}: {lasted} ms for the words of a {}", own.truth.status);
+        let is_endless =
+            matches!(&own.answer, Answer::Head { body, .. } if body.ending == Some(Ending::Silent));
+        looked_up += usize::from(is_endless && !own.is_attempt);
+    }
+    for _ in 0..looked_up {
+        world.count("endless refusal of a look-up");
+    }
 }
 
 /// Notes when the retries of a call took from the budget.

@@ -532,65 +532,65 @@ impl Call {
     /// The head of the answer to the request of the last [`Step::Send`] is here.
     pub fn on_head(&mut self, leg: usize, head: Head, shared: &mut Shared, now: Now) -> Reading {
         let Some(own) = self.legs.get_mut(leg).filter(|_| !self.settled) else { return Reading::Discard };
-        own.heard = now.monotonic;
-        match &own.phase {
-            Phase::Lookup(_) | Phase::Catalogue(_) => {
-                // Who failed is still to be known when the router has told who else there is.
-                own.head = Head { provider: std::mem::take(&mut own.head.provider), ..head };
-                Reading::Whole(attempt::MAX_MAPPING_BYTES)
-            }
-            Phase::Out => {
-                let refused = Kind::from_status(head.status).is_some();
-                if let Some(lane) = own.lane {
-                    let lane = shared.lane(lane, now.monotonic);
-                    lane.answered(own.ticket, &head.quota, now.monotonic);
-                    if !refused {
-                        lane.succeeded();
-                    }
-                }
-                if let Some(number) = own.attempt {
-                    self.trace.headers(number, head.status, &head.provider, now.monotonic);
-                }
-                if refused {
-                    // Who asks meanwhile is not to wait for the words of the refusal.
-                    let error = attempt::refusal(&head, b"", now);
-                    own.head = head;
-                    self.rearm |= own.watchdog.progressed(now.monotonic, false, true);
-                    if let (Kind::RateLimit, Some(lane)) = (error.kind, own.lane) {
-                        let until = error.retry_at.map(|at| now.monotonic + at - now.unix);
-                        shared.lane(lane, now.monotonic).refused(until, now.monotonic);
-                    }
-                    return Reading::Whole(attempt::MAX_ERROR_BYTES);
-                }
-                if head.content_type.starts_with("text/html") {
-                    let mut error = Error::boxed(Kind::InvalidResponse, "markup");
-                    error.status = Some(head.status);
-                    own.head = head;
-                    self.attempt_failed(leg, error, shared, now);
-                    return Reading::Discard;
-                }
-                own.head = head;
-                own.phase = Phase::Reading;
-                if own.unknown_route.is_some()
-                    && let Some(first) = own.targets.first()
-                {
-                    shared.remember_route(&first.url, own.at);
-                }
-                let answerer = own.answerer();
-                own.batch.set_want(self.batch.want());
-                if self.batch.want() != Want::Nothing {
-                    own.stream.hold_nothing();
-                }
-                own.batch.event(Mark::Start, &|event| answerer.write(event));
-                // What continues an answer has been shown to begin.
-                if self.continued.is_some() {
-                    self.lead(leg, shared, now);
-                }
-                Reading::Stream
-            }
+        if !matches!(own.phase, Phase::Lookup(_) | Phase::Catalogue(_) | Phase::Out) {
             // The leg ended while the answer was on its way.
-            _ => Reading::Discard,
+            return Reading::Discard;
         }
+        own.heard = now.monotonic;
+        let refused = Kind::from_status(head.status).is_some();
+        if refused {
+            self.rearm |= own.watchdog.progressed(now.monotonic, false, true);
+        }
+        if !matches!(own.phase, Phase::Out) {
+            // Who failed is still to be known when the router has told who else there is.
+            own.head = Head { provider: std::mem::take(&mut own.head.provider), ..head };
+            return Reading::Whole(attempt::MAX_MAPPING_BYTES);
+        }
+        if let Some(lane) = own.lane {
+            let lane = shared.lane(lane, now.monotonic);
+            lane.answered(own.ticket, &head.quota, now.monotonic);
+            if !refused {
+                lane.succeeded();
+            }
+        }
+        if let Some(number) = own.attempt {
+            self.trace.headers(number, head.status, &head.provider, now.monotonic);
+        }
+        if refused {
+            // Who asks meanwhile is not to wait for the words of the refusal.
+            let error = attempt::refusal(&head, now, b"", now);
+            own.head = head;
+            if let (Kind::RateLimit, Some(lane)) = (error.kind, own.lane) {
+                let until = error.retry_at.map(|at| now.monotonic + at - now.unix);
+                shared.lane(lane, now.monotonic).refused(until, now.monotonic);
+            }
+            return Reading::Whole(attempt::MAX_ERROR_BYTES);
+        }
+        if head.content_type.starts_with("text/html") {
+            let mut error = Error::boxed(Kind::InvalidResponse, "markup");
+            error.status = Some(head.status);
+            own.head = head;
+            self.attempt_failed(leg, error, shared, now);
+            return Reading::Discard;
+        }
+        own.head = head;
+        own.phase = Phase::Reading;
+        if own.unknown_route.is_some()
+            && let Some(first) = own.targets.first()
+        {
+            shared.remember_route(&first.url, own.at);
+        }
+        let answerer = own.answerer();
+        own.batch.set_want(self.batch.want());
+        if self.batch.want() != Want::Nothing {
+            own.stream.hold_nothing();
+        }
+        own.batch.event(Mark::Start, &|event| answerer.write(event));
+        // What continues an answer has been shown to begin.
+        if self.continued.is_some() {
+            self.lead(leg, shared, now);
+        }
+        Reading::Stream
     }
 
     /// The body that was to be read whole is here.
@@ -609,7 +609,7 @@ impl Call {
                     }
                     None if unknown => own.offers = Some(Vec::new()),
                     None => {
-                        let mut error = attempt::refusal(&own.head, body, now);
+                        let mut error = attempt::refusal(&own.head, own.then(now), body, now);
                         error.reason = "mapping";
                         return self.attempt_failed(leg, error, shared, now);
                     }
@@ -622,7 +622,7 @@ impl Call {
                 self.router_answered(leg, terms.unwrap_or_default(), shared, now);
             }
             Phase::Out => {
-                let error = attempt::refusal(&own.head, body, now);
+                let error = attempt::refusal(&own.head, own.then(now), body, now);
                 // Only an endpoint whose protocol is not known has several routes.
                 if matches!(own.head.status, 404 | 405) && own.at + 1 < own.targets.len() {
                     own.unknown_route.get_or_insert(error);
@@ -1311,16 +1311,15 @@ impl Call {
             };
             match own.watchdog.check(now.monotonic) {
                 Look::Again(at) => next = next.min(at),
-                // A refusal whose words do not end is what its head says.
-                Look::TrailerMissing if matches!(own.phase, Phase::Out) => {
-                    let error = attempt::refusal(&own.head, b"", own.then(now));
-                    self.dropped.push(leg);
-                    self.attempt_failed(leg, error, shared, now);
-                    next = now.monotonic;
-                }
-                Look::TrailerMissing => {
+                Look::TrailerMissing if matches!(own.phase, Phase::Reading) => {
                     self.advance(leg, Outcome::Complete, shared, now);
                     self.dropped.push(leg);
+                }
+                // A refusal whose words do not end is what its head says.
+                Look::TrailerMissing => {
+                    self.dropped.push(leg);
+                    self.on_body(leg, b"", shared, now);
+                    next = now.monotonic;
                 }
                 Look::Expired(phase) => {
                     self.expire(leg, phase, shared, now);

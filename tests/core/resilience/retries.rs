@@ -2,7 +2,7 @@
 
 use hf_inference_wasm::core::engine::attempt::{Head, Reading};
 use hf_inference_wasm::core::engine::plan::Task;
-use hf_inference_wasm::core::engine::settings::Settings;
+use hf_inference_wasm::core::engine::settings::{Order, Settings};
 use hf_inference_wasm::core::wire::batch::{Mark, Want};
 use hf_inference_wasm::core::wire::rate_limit::Quota;
 use serde_json::json;
@@ -568,6 +568,66 @@ fn it_is_tried_again_as_if_its_words_had_ended() {
     assert!((7_000.0..7_100.0).contains(&stage.runs[0].times()[1]), "{:?}", stage.runs[0].times());
     stage.complete(0, "fine");
     assert_eq!(stage.runs[0].attempts("outcome"), ["refused", "complete"]);
+}
+
+#[test]
+fn an_unknown_route_leads_to_the_next_whether_or_not_its_words_end() {
+    let mut stage = Stage::new();
+    stage.begin(Task::Generation, json!({ "inputs": "i" }), |settings| {
+        settings.endpoint_url = ENDPOINT.to_owned();
+    });
+    half_refuse(&mut stage, 0, head(404));
+    stage.until_sent(0, 2);
+    assert_eq!(stage.runs[0].times(), [0.0, 5_000.0]);
+    assert_eq!(stage.runs[0].urls(), [format!("{ENDPOINT}/v1/completions"), format!("{ENDPOINT}/")]);
+    assert_eq!(stage.runs[0].dropped, [0], "its connection is closed");
+    stage.open(0, "data: {\"token\":{\"text\":\"fine\"},\"generated_text\":\"fine\"}\n\n");
+    assert_eq!((stage.runs[0].word().as_str(), stage.runs[0].shown().as_str()), ("complete", "fine"));
+    assert_eq!(stage.runs[0].attempts("outcome"), ["unknown_route", "complete"]);
+}
+
+#[test]
+fn what_the_hub_and_the_router_refuse_is_known_with_the_head() {
+    // The Hub does not know the model, or does not answer now; the router does not say who else there is.
+    let groq = |settings: &mut Settings| {
+        settings.provider = "groq".to_owned();
+        settings.retry.limit = 0;
+    };
+    for (status, word) in [(404, "Input model_not_served"), (503, "Server mapping")] {
+        let mut stage = Stage::with(groq);
+        half_refuse(&mut stage, 0, head(status));
+        stage.until(4_999.0);
+        assert_eq!(stage.runs[0].settled_at, None);
+        stage.until(5_000.0);
+        assert_eq!(stage.runs[0].settled_at, Some(5_000.0), "{status}");
+        assert_eq!(stage.runs[0].word(), format!("failed: {word}"));
+        assert_eq!(stage.runs[0].dropped, [0], "its connection is closed");
+    }
+    let mut stage = Stage::with(|settings| {
+        settings.automatic = Some(Order::Price);
+        settings.retry.limit = 0;
+    });
+    stage.refuse(0, 500);
+    assert!(stage.runs[0].last().url.ends_with("/v1/models/a/b"));
+    half_refuse(&mut stage, 0, head(503));
+    stage.until(5_000.0);
+    assert_eq!(stage.runs[0].word(), "failed: Server refused", "the failure that it was asked for");
+    assert_eq!(stage.runs[0].settled_at, Some(5_000.0));
+}
+
+#[test]
+fn the_wish_of_a_refusal_counts_from_where_it_was_told() {
+    let waits = |head: Head, words: &str| {
+        let mut stage = Stage::with(|_| ());
+        half_refuse(&mut stage, 0, head);
+        stage.until(2_000.0);
+        stage.words(0, words);
+        stage.until_sent(0, 2);
+        stage.runs[0].times()[1]
+    };
+    let in_the_head = Head { retry_after: "3".to_owned(), ..head(503) };
+    assert_eq!(waits(in_the_head, BUSY), 3_000.0);
+    assert_eq!(waits(head(503), r#"{"error":"loading","estimated_time":3}"#), 5_000.0);
 }
 
 #[test]
