@@ -53,6 +53,8 @@ export class Hooks {
   busySince: number | undefined;
   /** What was thrown, for the error's `cause`. */
   cause: unknown;
+  /** The core's call, while it is. */
+  call: glue.Call | undefined;
   /** The body that is the loop's to read. */
   reader: ChunkReader | undefined;
   /** There is a batch to be taken. */
@@ -117,16 +119,16 @@ export class Hooks {
     reader.cancel().catch(ignore);
   }
 
-  wait(promise: Promise<unknown>, promised: glue.Promised): void {
-    const current = generation;
+  wait(promise: Promise<unknown>, leg: number, turn: number): void {
+    const { call } = this;
     const settle = (answer: unknown, thrown: boolean): void => {
-      // What an instance that was replaced still waited for is nobody's any more.
-      if (current !== generation) return;
       try {
-        promised.settle(answer, thrown);
+        // What a call that is over still waited for is nobody's any more.
+        if (call !== undefined && call === this.call && call.settled(leg, turn, answer, thrown)) return;
       } catch (trap) {
         if (afterThrow(trap) === trap) throw trap;
       }
+      refuse(answer);
     };
     promise.then(
       (answer) => settle(answer, false),
@@ -177,6 +179,7 @@ const live = new Set<Hooks>();
 
 onReplacement(() => {
   for (const hooks of live) {
+    hooks.call = undefined;
     hooks.giveUp();
     hooks.changed(true);
   }
@@ -251,7 +254,7 @@ export class Exchange {
       if (!this.over) {
         const call = begin(hooks);
         this.#generation = generation;
-        this.#call = call;
+        this.#call = hooks.call = call;
         abandoned.register(this, { call, hooks }, this);
         live.add(hooks);
         if (this.#want !== 0) call.want(this.#want);
@@ -475,7 +478,7 @@ export class Exchange {
     this.#hooks.reader = undefined;
     this.#hooks.source?.leave();
     if (generation === this.#generation) this.#call?.free();
-    this.#call = undefined;
+    this.#call = this.#hooks.call = undefined;
     this.#hooks.changed(true);
   }
 
@@ -515,6 +518,16 @@ function chunkReader(response: Response): ChunkReader {
       await chunks.return?.(undefined);
     },
   };
+}
+
+/** A `fetch` that ignores its signal may still answer: nobody reads that. */
+function refuse(answer: unknown): void {
+  if (typeof answer !== "object" || answer === null || !("body" in answer)) return;
+  try {
+    chunkReader(answer as Response).cancel().catch(ignore);
+  } catch {
+    // Somebody else reads it.
+  }
 }
 
 /** A body that cannot be read in pieces (a stand-in for `Response`, or an old platform). */

@@ -1,7 +1,7 @@
 //! One call: drives `core::engine` with `fetch`, timers and the bodies of answers.
 //!
-//! Each leg of a call runs by itself until it has something to show: it waits for one promise after another, each of
-//! which has a [`Promised`] told what it came to. Then it hands its reader to the loop in TypeScript (`exchange.ts`),
+//! Each leg of a call runs by itself until it has something to show: it waits for one promise after another, and
+//! [`Call::settled`] is told what each came to. Then it hands its reader to the loop in TypeScript (`exchange.ts`),
 //! which moves bytes at a fraction of that cost. When an answer breaks off and another attempt is made, the leg runs again.
 
 use std::cell::{Cell, RefCell, RefMut};
@@ -43,9 +43,9 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn cancel(this: &Hooks, reader: &ChunkReader);
 
-    /// Tells `promised` what `promise` comes to.
+    /// Tells [`Call::settled`] what `promise` comes to, for which a leg waits: `turn` says which promise it is.
     #[wasm_bindgen(method)]
-    fn wait(this: &Hooks, promise: &Promise, promised: Promised);
+    fn wait(this: &Hooks, promise: &Promise, leg: usize, turn: u32);
 
     /// A reader over the body of a `Response`, whatever kind of body it is.
     #[wasm_bindgen(method, catch, js_name = readerOf)]
@@ -146,25 +146,7 @@ struct Rest {
     limit: usize,
 }
 
-/// Whom JavaScript tells what a promise came to that a leg waits for. It keeps the call alive, so that a response is
-/// closed which comes when nobody wants it any more.
-#[wasm_bindgen]
-pub struct Promised {
-    inner: Rc<Inner>,
-    leg: usize,
-    turn: u32,
-}
-
-#[wasm_bindgen]
-impl Promised {
-    /// The promise came to this, or `thrown` says that it was rejected with it.
-    pub fn settle(self, answer: JsValue, thrown: bool) {
-        let answer = if thrown { Err(answer) } else { Ok(answer) };
-        self.inner.settled(self.leg, self.turn, answer);
-    }
-}
-
-/// The part of a call that its pending work keeps alive.
+/// What there is of a call beside what JavaScript holds.
 pub struct Inner {
     call: RefCell<engine::Call>,
     shared: Rc<RefCell<Shared>>,
@@ -288,34 +270,27 @@ impl Inner {
             running.turn += 1;
             running.turn
         });
-        self.hooks.wait(promise, Promised { inner: self.clone(), leg, turn });
+        self.hooks.wait(promise, leg, turn);
     }
 
-    /// What the leg waits for is here. What it does is told in functions that do not wait, between which it waits in this
-    /// one place.
-    fn settled(self: &Rc<Inner>, leg: usize, turn: u32, answer: Result<JsValue, JsValue>) {
+    /// What the leg waits for is here; or nobody's any more: then the result is `false`. What the leg does is told in
+    /// functions that do not wait, between which it waits in this one place.
+    fn settled(self: &Rc<Inner>, leg: usize, turn: u32, answer: Result<JsValue, JsValue>) -> bool {
         let awaited =
             self.change(leg, |running| if running.turn == turn { running.awaited.take() } else { None });
-        let Some(awaited) = awaited else {
-            // A `fetch` that ignores its signal may still answer: nobody reads that.
-            if let Ok(late) = answer.and_then(fetch::as_response)
-                && let Ok(reader) = self.hooks.reader_of(&late)
-            {
-                self.hooks.cancel(&reader);
-            }
-            return;
-        };
+        let Some(awaited) = awaited else { return false };
         let mut waiting = self.heard(leg, awaited, answer);
         while waiting.is_none() {
             self.follow_up();
             let step = self.step(leg);
             self.follow_up();
-            let Some(next) = self.begin(leg, step) else { return };
+            let Some(next) = self.begin(leg, step) else { return true };
             waiting = next;
         }
         if let Some((promise, awaited)) = waiting {
             self.wait(leg, &promise, awaited);
         }
+        true
     }
 
     /// Begins what a leg wants done. `None`: the leg does not run on.
@@ -720,6 +695,13 @@ impl Call {
     pub fn start(&self) {
         self.inner.follow_up();
         self.inner.look();
+    }
+
+    /// A promise that a leg waits for came to this, or `thrown` says that it was rejected with it. Returns whether the
+    /// leg still waited for it: what nobody waits for is to be closed.
+    pub fn settled(&self, leg: usize, turn: u32, answer: JsValue, thrown: bool) -> bool {
+        let answer = if thrown { Err(answer) } else { Ok(answer) };
+        self.inner.settled(leg, turn, answer)
     }
 
     /// Chooses what the batches hold: 1 text, 2 events, 3 chunks, 4 the growing value.
