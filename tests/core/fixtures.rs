@@ -411,8 +411,7 @@ fn every_refusal_has_its_kind_and_its_words() {
                 content_type: fixture.expected["refusal"]["contentType"].as_str().expect("a type").to_owned(),
                 ..Head::default()
             };
-            let now = Now { monotonic: 0.0, unix: 0.0 };
-            let error = refusal(&head, now, &fixture.body, now);
+            let error = refusal(&head, &fixture.body, Now { monotonic: 0.0, unix: 0.0 });
             let name = format!("{}Error", error.kind.name());
             let found = json!({ "name": name, "message": error.message, "serviceCode": error.service_code });
             if found != fixture.expected["error"] {

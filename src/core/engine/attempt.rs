@@ -143,9 +143,8 @@ pub fn request(
     }
 }
 
-/// The error that a refusal is, from its status and body. What it asks to wait counts from where it is told:
-/// `heard` is when the head came, `now` the body.
-pub fn refusal(head: &Head, heard: Now, body: &[u8], now: Now) -> Box<Error> {
+/// The error that a refusal is, from its status and body.
+pub fn refusal(head: &Head, body: &[u8], now: Now) -> Box<Error> {
     let problem = Problem::read(body);
     let mut error = Error::boxed(Kind::from_status(head.status).unwrap_or(Kind::InvalidResponse), "refused");
     error.message = problem.message;
@@ -154,13 +153,9 @@ pub fn refusal(head: &Head, heard: Now, body: &[u8], now: Now) -> Box<Error> {
     error.retryable = head.should_retry.unwrap_or(is_retryable_status(head.status));
     // Together sends the header with every answer: it means something only with a refusal that passes.
     if error.retryable {
-        error.retry_at = rate_limit::retry_at(&head.retry_after, &head.retry_after_ms, heard.unix)
+        error.retry_at = rate_limit::retry_at(&head.retry_after, &head.retry_after_ms, now.unix)
             .or(problem.wait.map(|wait| now.unix + wait))
-            .or(head
-                .quota
-                .reset
-                .filter(|_| head.quota.remaining == Some(0.0))
-                .map(|reset| heard.unix + reset));
+            .or(head.quota.reset.filter(|_| head.quota.remaining == Some(0.0)).map(|reset| now.unix + reset));
     }
     error
 }

@@ -558,7 +558,7 @@ impl Call {
         }
         if refused {
             // Who asks meanwhile is not to wait for the words of the refusal.
-            let error = attempt::refusal(&head, now, b"", now);
+            let error = attempt::refusal(&head, b"", now);
             own.head = head;
             if let (Kind::RateLimit, Some(lane)) = (error.kind, own.lane) {
                 let until = error.retry_at.map(|at| now.monotonic + at - now.unix);
@@ -595,6 +595,11 @@ impl Call {
 
     /// The body that was to be read whole is here.
     pub fn on_body(&mut self, leg: usize, body: &[u8], shared: &mut Shared, now: Now) {
+        self.read_whole(leg, body, now, shared, now);
+    }
+
+    /// All of a body that is to be had is here. From `told` on counts how long a refusal asks to wait.
+    fn read_whole(&mut self, leg: usize, body: &[u8], told: Now, shared: &mut Shared, now: Now) {
         let Some(own) = self.legs.get_mut(leg).filter(|_| !self.settled) else { return };
         match &own.phase {
             Phase::Lookup(model) => {
@@ -609,7 +614,7 @@ impl Call {
                     }
                     None if unknown => own.offers = Some(Vec::new()),
                     None => {
-                        let mut error = attempt::refusal(&own.head, own.then(now), body, now);
+                        let mut error = attempt::refusal(&own.head, body, told);
                         error.reason = "mapping";
                         return self.attempt_failed(leg, error, shared, now);
                     }
@@ -622,7 +627,7 @@ impl Call {
                 self.router_answered(leg, terms.unwrap_or_default(), shared, now);
             }
             Phase::Out => {
-                let error = attempt::refusal(&own.head, own.then(now), body, now);
+                let error = attempt::refusal(&own.head, body, told);
                 // Only an endpoint whose protocol is not known has several routes.
                 if matches!(own.head.status, 404 | 405) && own.at + 1 < own.targets.len() {
                     own.unknown_route.get_or_insert(error);
@@ -1317,8 +1322,9 @@ impl Call {
                 }
                 // A refusal whose words do not end is what its head says.
                 Look::TrailerMissing => {
+                    let told = own.then(now);
                     self.dropped.push(leg);
-                    self.on_body(leg, b"", shared, now);
+                    self.read_whole(leg, b"", told, shared, now);
                     next = now.monotonic;
                 }
                 Look::Expired(phase) => {

@@ -616,21 +616,6 @@ fn what_the_hub_and_the_router_refuse_is_known_with_the_head() {
 }
 
 #[test]
-fn the_wish_of_a_refusal_counts_from_where_it_was_told() {
-    let waits = |head: Head, words: &str| {
-        let mut stage = Stage::with(|_| ());
-        half_refuse(&mut stage, 0, head);
-        stage.until(2_000.0);
-        stage.words(0, words);
-        stage.until_sent(0, 2);
-        stage.runs[0].times()[1]
-    };
-    let in_the_head = Head { retry_after: "3".to_owned(), ..head(503) };
-    assert_eq!(waits(in_the_head, BUSY), 3_000.0);
-    assert_eq!(waits(head(503), r#"{"error":"loading","estimated_time":3}"#), 5_000.0);
-}
-
-#[test]
 fn the_gate_closes_with_the_head_of_a_429() {
     let mut stage = Stage::with(|_| ());
     half_refuse(&mut stage, 0, Head { retry_after: "3".to_owned(), ..head(429) });

@@ -394,14 +394,6 @@ impl Stage {
         reading
     }
 
-    /// The words of a refusal whose head came before them.
-    pub fn words(&mut self, run: usize, body: &str) {
-        let leg = self.busy(run);
-        self.over(run, leg);
-        self.with_call(run, |call, shared, now| call.on_body(leg, body.as_bytes(), shared, now));
-        self.resume(run, leg);
-    }
-
     pub fn refuse(&mut self, run: usize, status: u16) {
         self.answer(run, head(status), BUSY);
     }
