@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::attempt::Head;
 use super::plan::Target;
 use super::settings::{MidStream, Settings};
+use super::settle::Answerer;
 use super::stream::Stream;
 use crate::core::error::Error;
 use crate::core::ports::{Milliseconds, Now};
@@ -128,5 +129,19 @@ impl Leg {
     /// Whether it may still bring an answer.
     pub fn is_alive(&self) -> bool {
         !matches!(self.phase, Phase::Over)
+    }
+
+    /// Who answers, as far as it is known.
+    pub(super) fn answerer(&self) -> Answerer {
+        if let Some(tape) = &self.stream.tape {
+            return tape.origin.clone().unwrap_or_default();
+        }
+        let planned = self.target().map_or("", |target| target.provider.as_str());
+        let provider = if self.head.provider.is_empty() { planned } else { &self.head.provider };
+        Answerer {
+            provider: provider.to_owned(),
+            model: self.settings.model.clone(),
+            request_id: self.head.request_id.clone(),
+        }
     }
 }
