@@ -294,7 +294,7 @@ impl Inner {
     }
 
     /// Begins what a leg wants done. `None`: the leg does not run on.
-    #[inline(never)]
+    #[inline(never)] // A step of every call: ARCHITECTURE.md, "The boundary".
     fn begin(&self, leg: usize, step: Step) -> Option<Waiting> {
         match step {
             Step::Lead => {
@@ -489,7 +489,7 @@ impl Inner {
         }
     }
 
-    #[inline(never)]
+    #[inline(never)] // A step of every call: ARCHITECTURE.md, "The boundary".
     fn on_response(self: &Rc<Inner>, leg: usize, answer: Result<JsValue, JsValue>) -> Waiting {
         let opened = answer.and_then(fetch::as_response).and_then(|response| {
             let reader = self.hooks.reader_of(&response)?;

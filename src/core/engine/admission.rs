@@ -43,6 +43,7 @@ impl Call {
         }
     }
 
+    #[inline(never)] // A step of every call: ARCHITECTURE.md, "The boundary".
     pub(super) fn plan(&mut self, leg: usize, shared: &mut Shared, now: Now) {
         if std::mem::take(&mut self.prefers) {
             self.prefer(leg, shared, now);
@@ -82,6 +83,7 @@ impl Call {
     }
 
     /// Asks for leave to send the leg's next request.
+    #[inline(never)] // A step of every call: ARCHITECTURE.md, "The boundary".
     pub(super) fn admit(&mut self, leg: usize, shared: &mut Shared, now: Now) {
         let Some(own) = self.legs.get_mut(leg) else { return };
         let Some(target) = own.targets.get(own.at) else {

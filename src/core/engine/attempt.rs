@@ -101,6 +101,7 @@ pub fn catalogue(settings: &Settings, model: &str) -> HttpRequest {
 }
 
 /// The request to a target; `retries` is how often it was sent before.
+#[inline(never)] // A step of every call: ARCHITECTURE.md, "The boundary".
 pub fn request(
     settings: &Settings,
     target: &Target,

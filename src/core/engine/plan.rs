@@ -103,6 +103,7 @@ const NAMELESS_MODEL: &str = "tgi";
 pub const POLICIES: &[&str] = &["fastest", "cheapest", "preferred"];
 
 /// Decides where the call goes. `offers` is the Hub's answer, once it is there.
+#[inline(never)] // A step of every call: ARCHITECTURE.md, "The boundary".
 pub fn plan(
     task: Task,
     stream: bool,

@@ -45,6 +45,7 @@ pub(super) struct Tariff {
 
 impl Call {
     /// Whether the leg's request may be sent, as far as budgets go. Otherwise the leg has been told what to do.
+    #[inline(never)] // A step of every call: ARCHITECTURE.md, "The boundary".
     pub(super) fn affords(&mut self, leg: usize, shared: &mut Shared, now: Now) -> bool {
         if shared.accounts.budgets.is_empty() {
             return true;
@@ -79,6 +80,7 @@ impl Call {
     }
 
     /// The leg's request is about to be sent: what it may take is put aside.
+    #[inline(never)] // A step of every call: ARCHITECTURE.md, "The boundary".
     pub(super) fn reserve(&mut self, leg: usize, until: Milliseconds, shared: &mut Shared, now: Now) {
         if let Some(own) = self.legs.get_mut(leg) {
             own.before = settle::estimated_tokens(&own.stream.answer);
@@ -141,6 +143,7 @@ impl Call {
     }
 
     /// The leg's attempt is over, whose request was sent: what it took is entered and settled.
+    #[inline(never)] // A step of every call: ARCHITECTURE.md, "The boundary".
     pub(super) fn charge(&mut self, leg: usize, outcome: &str, shared: &mut Shared, now: Now) {
         let Some(own) = self.legs.get(leg) else { return };
         let Some(sent) = own.sent else { return };
