@@ -12,88 +12,92 @@ use crate::core::error::Error;
 
 type Checked<Value> = Result<Value, Box<Error>>;
 
-/// Puts `options` over `settings`. TypeScript has given some of them one form: `headers` and `tags` are flat
-/// lists of names and values, `recalls` and the like come from `cache`, `retry`, `limits` and `hedge` are objects, `fallbacks` is a list or the name of an
-/// order; `route` is JSON, whose
-/// targets are the first of `fallbacks`. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
-pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
-    let texts = [
-        (&mut settings.provider, "provider"),
-        (&mut settings.model, "model"),
-        (&mut settings.endpoint_url, "endpointUrl"),
-        (&mut settings.base_url, "baseUrl"),
-        (&mut settings.hub_url, "hubUrl"),
-        (&mut settings.bill_to, "billTo"),
-        (&mut settings.cache_note, "cacheNote"),
-        (&mut settings.session, "sessionAffinity"),
-    ];
-    for (place, name) in texts {
-        text(options, name, name, place)?;
-    }
-    let retry = get(options, "retry").unwrap_or_default();
-    let switches = [
-        (&mut settings.allow_browser, options, "dangerouslyAllowBrowser"),
-        (&mut settings.in_page, options, "inPage"),
-        (&mut settings.reasoning_tags, options, "reasoningTags"),
-        (&mut settings.breaker, options, "breaker"),
-        (&mut settings.notices, options, "notices"),
-        (&mut settings.recalls, options, "recalls"),
-        (&mut settings.shares_answers, options, "sharesAnswers"),
-        (&mut settings.tapes, options, "tapes"),
-        (&mut settings.retry.jitter, &retry, "retry.jitter"),
-    ];
-    for (place, object, path) in switches {
-        let Some(value) = get(object, last(path)) else { continue };
-        *place = value.as_bool().ok_or_else(|| Error::option(path, "true or false"))?;
-    }
+/// A string, and where it goes.
+type Text = (&'static str, fn(&mut Settings) -> &mut String);
 
-    let timeout = get(options, "timeout").unwrap_or_default();
-    if !timeout.is_undefined() && !timeout.is_object() {
+/// A switch, and where it goes. Paths have no more than one dot.
+type Switch = (&'static str, fn(&mut Settings) -> &mut bool);
+
+/// A number, what it must be, and what it sets.
+type Number = (&'static str, &'static Rule, fn(&mut Settings, f64));
+
+/// What a number must be, in words and as a test.
+type Rule = (&'static str, fn(f64) -> bool);
+
+const LIMIT: Rule = ("a positive number of milliseconds (Infinity for no limit)", |value| value > 0.0);
+const DURATION: Rule = ("a number of milliseconds, 0 or more", |value| value >= 0.0);
+const RATE: Rule = ("a positive number", |value| value > 0.0);
+const COUNT: Rule =
+    ("a whole number, 0 or more", |value| value.fract() == 0.0 && value >= 0.0 || value == f64::INFINITY);
+const FINITE: Rule = ("a number", f64::is_finite);
+
+const TEXTS: &[Text] = &[
+    ("provider", |settings| &mut settings.provider),
+    ("model", |settings| &mut settings.model),
+    ("endpointUrl", |settings| &mut settings.endpoint_url),
+    ("baseUrl", |settings| &mut settings.base_url),
+    ("hubUrl", |settings| &mut settings.hub_url),
+    ("billTo", |settings| &mut settings.bill_to),
+    ("cacheNote", |settings| &mut settings.cache_note),
+    ("sessionAffinity", |settings| &mut settings.session),
+];
+
+const SWITCHES: &[Switch] = &[
+    ("dangerouslyAllowBrowser", |settings| &mut settings.allow_browser),
+    ("inPage", |settings| &mut settings.in_page),
+    ("reasoningTags", |settings| &mut settings.reasoning_tags),
+    ("breaker", |settings| &mut settings.breaker),
+    ("notices", |settings| &mut settings.notices),
+    ("recalls", |settings| &mut settings.recalls),
+    ("sharesAnswers", |settings| &mut settings.shares_answers),
+    ("tapes", |settings| &mut settings.tapes),
+    ("retry.jitter", |settings| &mut settings.retry.jitter),
+];
+
+const NUMBERS: &[Number] = &[
+    ("timeout.queue", &LIMIT, |settings, value| settings.timeouts.queue = value),
+    ("timeout.firstToken", &LIMIT, |settings, value| settings.timeouts.first_token = value),
+    ("timeout.stall", &LIMIT, |settings, value| settings.timeouts.stall = value),
+    ("timeout.total", &LIMIT, |settings, value| settings.timeouts.total = value),
+    ("retry.limit", &COUNT, |settings, value| settings.retry.limit = value as u32),
+    ("retry.maxRetryAfter", &DURATION, |settings, value| settings.retry.max_retry_after = value),
+    ("retry.backoffLimit", &DURATION, |settings, value| settings.retry.backoff_limit = value),
+    ("limits.concurrency", &RATE, |settings, value| settings.limits.concurrency = value),
+    ("limits.requestsPerMinute", &RATE, |settings, value| settings.limits.requests_per_minute = value),
+    ("limits.tokensPerMinute", &RATE, |settings, value| settings.limits.tokens_per_minute = value),
+    ("limits.queue", &COUNT, |settings, value| settings.limits.queue = value as usize),
+    ("hedge.after", &DURATION, |settings, value| {
+        settings.hedge = Some((value, settings.hedge.map_or(1, |(_, most)| most)));
+    }),
+    ("hedge.max", &COUNT, |settings, value| {
+        settings.hedge = settings.hedge.map(|(after, _)| (after, value as u32));
+    }),
+    ("wakeTimeout", &DURATION, |settings, value| settings.wake_timeout = Some(value)),
+    ("priority", &FINITE, |settings, value| settings.priority = value),
+];
+
+/// Puts `options` over `settings`. TypeScript has given some of them one form: `headers` and `tags` are flat
+/// lists of names and values, `recalls` and the like come from `cache`, `retry`, `limits` and `hedge` are
+/// objects, `fallbacks` is a list or the name of an order; `route` is JSON, whose targets are the first of
+/// `fallbacks`. `inPage` is what it found out about the surroundings, `notices` whether anybody listens.
+pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
+    for (name, place) in TEXTS {
+        text(options, name, name, place(settings))?;
+    }
+    for (path, place) in SWITCHES {
+        let Some(value) = at(options, path) else { continue };
+        *place(settings) = value.as_bool().ok_or_else(|| Error::option(path, "true or false"))?;
+    }
+    if get(options, "timeout").is_some_and(|timeout| !timeout.is_object()) {
         return Err(Error::option("timeout", "an object { queue?, firstToken?, stall?, total? }"));
     }
-    let limits = get(options, "limits").unwrap_or_default();
-    let hedge = get(options, "hedge").unwrap_or_default();
-    let positive = "a positive number of milliseconds (Infinity for no limit)";
-    let duration = "a number of milliseconds, 0 or more";
-    let rate = "a positive number";
-    let count = "a whole number, 0 or more";
-    let mut retries = f64::from(settings.retry.limit);
-    let mut queue = settings.limits.queue as f64;
-    let mut wake = settings.wake_timeout.unwrap_or(-1.0);
-    let (mut after, mut most) = settings.hedge.map_or((-1.0, 1.0), |(after, most)| (after, f64::from(most)));
-    let numbers = [
-        (&mut settings.timeouts.queue, &timeout, "timeout.queue", positive),
-        (&mut settings.timeouts.first_token, &timeout, "timeout.firstToken", positive),
-        (&mut settings.timeouts.stall, &timeout, "timeout.stall", positive),
-        (&mut settings.timeouts.total, &timeout, "timeout.total", positive),
-        (&mut retries, &retry, "retry.limit", count),
-        (&mut settings.retry.max_retry_after, &retry, "retry.maxRetryAfter", duration),
-        (&mut settings.retry.backoff_limit, &retry, "retry.backoffLimit", duration),
-        (&mut settings.limits.concurrency, &limits, "limits.concurrency", rate),
-        (&mut settings.limits.requests_per_minute, &limits, "limits.requestsPerMinute", rate),
-        (&mut settings.limits.tokens_per_minute, &limits, "limits.tokensPerMinute", rate),
-        (&mut queue, &limits, "limits.queue", count),
-        (&mut after, &hedge, "hedge.after", duration),
-        (&mut most, &hedge, "hedge.max", count),
-        (&mut wake, options, "wakeTimeout", duration),
-        (&mut settings.priority, options, "priority", "a number"),
-    ];
-    for (place, object, path, expected) in numbers {
-        let Some(value) = get(object, last(path)) else { continue };
-        let fits = |value: &f64| match expected {
-            "a number" => value.is_finite(),
-            _ if expected == count => value.fract() == 0.0 && *value >= 0.0 || *value == f64::INFINITY,
-            _ if expected == duration => *value >= 0.0,
-            _ => *value > 0.0,
-        };
-        *place = value.as_f64().filter(fits).ok_or_else(|| Error::option(path, expected))?;
+    for (path, (expected, fits), set) in NUMBERS {
+        let Some(value) = at(options, path) else { continue };
+        let value = value.as_f64().filter(|value| fits(*value));
+        set(settings, value.ok_or_else(|| Error::option(path, expected))?);
     }
-    settings.retry.limit = retries as u32;
-    settings.limits.queue = queue as usize;
-    settings.wake_timeout = (wake >= 0.0).then_some(wake);
-    settings.hedge = (after >= 0.0).then_some((after, most as u32));
 
-    if let Some(codes) = get(&retry, "statusCodes") {
+    if let Some(codes) = at(options, "retry.statusCodes") {
         let codes: Option<Vec<u16>> = Array::is_array(&codes).then(|| {
             Array::from(&codes).into_iter().filter_map(|code| code.as_f64()).map(|code| code as u16).collect()
         });
@@ -166,10 +170,12 @@ fn text(object: &JsValue, name: &str, path: &str, place: &mut String) -> Checked
     Ok(())
 }
 
-/// The last step of a dotted path.
-fn last(path: &str) -> &str {
-    let dot = path.bytes().rposition(|byte| byte == b'.');
-    dot.and_then(|dot| path.get(dot + 1..)).unwrap_or(path)
+/// An option by its path.
+fn at(options: &JsValue, path: &str) -> Option<JsValue> {
+    match path.bytes().position(|byte| byte == b'.') {
+        Some(dot) => get(&get(options, path.get(..dot)?)?, path.get(dot + 1..)?),
+        None => get(options, path),
+    }
 }
 
 /// An option that is there: `null` means as little as `undefined`.
