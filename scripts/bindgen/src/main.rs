@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use walrus::{ElementItems, ExportItem, Module};
 use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {
@@ -21,7 +22,11 @@ fn main() -> ExitCode {
             .typescript(true)
             .remove_name_section(true)
             .remove_producers_section(true)
-            .generate(out)
+            .generate_output()
+    });
+    let generated = generated.and_then(|mut output| {
+        drop_unused_callbacks(output.wasm_mut());
+        output.emit(out)
     });
     match generated {
         Ok(()) => ExitCode::SUCCESS,
@@ -29,5 +34,31 @@ fn main() -> ExitCode {
             eprintln!("bindgen: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// js-sys says of each of its functions that takes a callback how JavaScript would call that, used or not. What
+/// it says is gone by now, but what would be called still has its place in the table, by which everything in the
+/// table counts as used. Only exports are called by JavaScript, and nothing else calls these.
+fn drop_unused_callbacks(module: &mut Module) {
+    let exported: Vec<_> = module
+        .exports
+        .iter()
+        .filter_map(|export| match export.item {
+            ExportItem::Function(function) => Some(function),
+            _ => None,
+        })
+        .collect();
+    let is_unused = |function: &walrus::Function| {
+        let name = function.name.as_deref().unwrap_or_default();
+        name.contains("::convert::closures::_::invoke::<") && !exported.contains(&function.id())
+    };
+    let unused: Vec<_> =
+        module.funcs.iter().filter(|function| is_unused(function)).map(|function| function.id()).collect();
+    for element in module.elements.iter_mut() {
+        let ElementItems::Functions(places) = &mut element.items else { continue };
+        let Some(&other) = places.iter().find(|place| !unused.contains(place)) else { continue };
+        // A place has to name some function, and the others must stay where they are.
+        places.iter_mut().filter(|place| unused.contains(place)).for_each(|place| *place = other);
     }
 }
