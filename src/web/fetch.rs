@@ -71,7 +71,7 @@ pub fn head(response: &web_sys::Response) -> Head {
     Head {
         status: response.status(),
         content_type: get("content-type").to_ascii_lowercase(),
-        request_id: REQUEST_ID_HEADERS.into_iter().find_map(|name| headers.get(name)).unwrap_or_default(),
+        request_id: REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(name)).unwrap_or_default(),
         provider: get("x-inference-provider"),
         retry_after: get("retry-after"),
         retry_after_ms: get("retry-after-ms"),

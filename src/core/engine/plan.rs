@@ -147,7 +147,7 @@ fn check(settings: &Settings, token: Option<&Secret>) -> Result<(), Box<Error>> 
         ("baseUrl", &settings.base_url),
         ("hubUrl", &settings.hub_url),
     ];
-    for (option, value) in urls {
+    for (option, value) in &urls {
         if !value.is_empty() && !url::is_usable(value, settings.in_page) {
             return Err(Error::option(option, "an absolute http(s) URL without credentials in it"));
         }

@@ -39,7 +39,7 @@ impl Choice {
     /// `{ "chosen", "reason", "estimate"?, "escalated"?, "shadow"?, "savedUsd"? }`
     pub fn write(&self, object: &mut ObjectWriter<'_>) {
         object.text("chosen", if self.large { b"large" } else { b"small" });
-        for name in ["reason", "estimate"] {
+        for name in &["reason", "estimate"] {
             if let Some(value) = json::member(&self.told, name) {
                 object.raw(name, value);
             }

@@ -218,7 +218,7 @@ impl Attempt {
             ("ended", self.ended),
             ("delay", self.delay),
         ];
-        for (name, time) in times {
+        for &(name, time) in &times {
             if let Some(time) = time {
                 attempt.integer(name, whole(time));
             }

@@ -141,7 +141,7 @@ pub fn completion(request: &Members<'_>, model: &str, stream: bool, dropped: &[&
     if let Some(parameters) = &parameters {
         let has = |name| parameters.get(name).or(request.get(name)).is_some();
         let renamed = [("max_new_tokens", "max_tokens"), ("return_full_text", "echo")];
-        for (tgi, openai) in renamed {
+        for &(tgi, openai) in &renamed {
             // The caller's own OpenAI name, if given too, is the later word and wins.
             let value = parameters.get(tgi).filter(|value| *value != b"false");
             if let (Some(value), false) = (value, has(openai)) {

@@ -51,7 +51,7 @@ pub fn is_usable(url: &str, in_page: bool) -> bool {
         return in_page;
     }
     let scheme = ["https://", "http://"]
-        .into_iter()
+        .iter()
         .find(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
     let Some(rest) = scheme.and_then(|scheme| url.get(scheme.len()..)) else { return false };
     let (host, _) = cut(rest, |byte| matches!(byte, b'/' | b'?' | b'#'));
@@ -68,8 +68,8 @@ fn ends_in_version(base: &str) -> bool {
 /// The base of an endpoint: its URL without the route of one of the known protocols.
 fn without_route(base: &str) -> &str {
     ["/chat/completions", "/completions", "/generate_stream", "/generate"]
-        .into_iter()
-        .find_map(|route| base.strip_suffix(route))
+        .iter()
+        .find_map(|route| base.strip_suffix(*route))
         .unwrap_or(base)
 }
 

@@ -375,7 +375,7 @@ impl Budget {
     fn state(&self, at: usize, value: &str, spent: u64, object: &mut ObjectWriter<'_>) {
         object.integer("index", at as u64).text_if("value", value.as_bytes());
         object.text("unit", if self.tokens { b"tokens" } else { b"usd" });
-        for (name, amount) in [("spent", spent), ("limit", self.limit)] {
+        for &(name, amount) in &[("spent", spent), ("limit", self.limit)] {
             if self.tokens {
                 object.integer(name, amount);
             } else {

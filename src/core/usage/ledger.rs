@@ -136,8 +136,8 @@ impl Ledger {
                 .integer("unpriced", totals.unpriced)
                 .integer("estimated", totals.estimated);
             let names = ["promptTokens", "completionTokens", "cachedTokens", "reasoningTokens"];
-            for (name, count) in names.into_iter().zip(totals.tokens) {
-                entry.integer(name, count);
+            for (name, count) in names.iter().zip(&totals.tokens) {
+                entry.integer(name, *count);
             }
             money::write(&mut entry, "usd", Some(totals.usd));
             entry.end();

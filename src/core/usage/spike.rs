@@ -141,7 +141,7 @@ impl Spike {
     /// Writes its members: money in USD.
     pub fn write(&self, object: &mut ObjectWriter<'_>) {
         object.text("what", self.what.as_bytes());
-        for (name, amount) in [("observed", self.observed), ("usual", self.usual)] {
+        for &(name, amount) in &[("observed", self.observed), ("usual", self.usual)] {
             if self.what == "tokens" {
                 object.integer(name, amount as u64);
             } else {

@@ -103,7 +103,7 @@ impl Tokens {
         let total = money::sum(self.prompt, self.completion);
         let counts =
             [("prompt_tokens", self.prompt), ("completion_tokens", self.completion), ("total_tokens", total)];
-        for (name, count) in counts {
+        for &(name, count) in &counts {
             if let Some(count) = count {
                 usage.integer(name, count);
             }
@@ -112,7 +112,7 @@ impl Tokens {
             ("prompt_tokens_details", "cached_tokens", self.cached),
             ("completion_tokens_details", "reasoning_tokens", self.reasoning),
         ];
-        for (object, name, count) in parts {
+        for &(object, name, count) in &parts {
             if let Some(count) = count {
                 let mut details = ObjectWriter::new(usage.key(object));
                 details.integer(name, count);

@@ -114,7 +114,7 @@ fn list(value: &[u8]) -> String {
 /// `{ "msg", "loc": ["body", "messages", 0] }` of FastAPI, `{ "message" }`, `{ "error" }`.
 fn entry(object: &[u8]) -> String {
     let text = ["msg", "message", "error", "detail"]
-        .into_iter()
+        .iter()
         .filter_map(|name| json::member(object, name))
         .map(plain)
         .find(|text| !text.is_empty())

@@ -44,7 +44,7 @@ pub fn quota(header: &dyn Fn(&str) -> Option<String>, now: f64) -> Quota {
     };
     let number = |text: Option<String>| text.and_then(|text| decimal(text.trim_ascii().as_bytes()));
     let mut found = Quota::default();
-    for suffix in ["-requests", "-requests-day", "", "-tokens", "-tokens-minute"] {
+    for suffix in &["-requests", "-requests-day", "", "-tokens", "-tokens-minute"] {
         let Some(remaining) = number(named("remaining", suffix)) else { continue };
         let reset = named("reset", suffix).and_then(|text| duration(text.trim_ascii().as_bytes(), now));
         let reset = reset.filter(|reset| *reset <= LONGEST);
