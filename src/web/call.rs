@@ -421,7 +421,7 @@ impl Inner {
         let thrown = match answer {
             Ok(token) => {
                 let text = token.as_string();
-                if text.is_some() || token.is_undefined() || token.is_null() {
+                if text.is_some() || token.is_null_or_undefined() {
                     let token = text.as_deref().and_then(Secret::new);
                     let (mut call, _, _) = self.enter();
                     return call.on_token(leg, token);
@@ -589,14 +589,14 @@ impl Inner {
         });
         let callback: &Function = callback.as_ref().unchecked_ref();
         let last = self.timer.replace(global::set_timeout(callback, bounded(delay)));
-        if !last.is_undefined() {
+        if !last.is_null_or_undefined() {
             global::clear_timeout(&last);
         }
     }
 
     fn release(&self) {
         let timer = self.timer.take();
-        if !timer.is_undefined() {
+        if !timer.is_null_or_undefined() {
             global::clear_timeout(&timer);
         }
     }

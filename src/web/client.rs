@@ -79,7 +79,7 @@ impl Client {
         hooks: Hooks,
     ) -> Result<Call, JsValue> {
         let mut settings = self.settings.clone();
-        if !options.is_undefined() {
+        if !options.is_null_or_undefined() {
             options::apply(&mut settings, &options).map_err(|error| facts(&error))?;
         }
         settings.asks_before_retry = asks;
@@ -88,7 +88,7 @@ impl Client {
         for (position, given) in access_tokens.into_iter().enumerate() {
             let function = given.dyn_ref::<Function>().cloned();
             let token = given.as_string();
-            if token.is_none() && function.is_none() && !given.is_undefined() && !given.is_null() {
+            if token.is_none() && function.is_none() && !given.is_null_or_undefined() {
                 return Err(facts(&Error::option("accessToken", "a string, or a function that gives one")));
             }
             let token = token.as_deref().and_then(Secret::new);
@@ -102,7 +102,7 @@ impl Client {
             tokens.push(function);
         }
         let own_fetch = fetch.dyn_ref::<Function>().cloned();
-        if own_fetch.is_none() && !fetch.is_undefined() && !fetch.is_null() {
+        if own_fetch.is_none() && !fetch.is_null_or_undefined() {
             return Err(facts(&Error::option("fetch", "a function")));
         }
         let task = if generation { Task::Generation } else { Task::Chat };

@@ -7,7 +7,7 @@
 use js_sys::{Array, Reflect};
 use wasm_bindgen::JsValue;
 
-use crate::core::engine::settings::{Fallback, MidStream, Order, Route, Settings};
+use crate::core::engine::settings::{self, Fallback, MidStream, Order, Route, Settings};
 use crate::core::error::Error;
 
 type Checked<Value> = Result<Value, Box<Error>>;
@@ -119,20 +119,21 @@ pub fn apply(settings: &mut Settings, options: &JsValue) -> Checked<()> {
         Route::read(route.as_bytes(), settings);
     }
     if let Some(headers) = get(options, "headers") {
-        let mut texts = Array::from(&headers).into_iter().filter_map(|text| text.as_string());
-        while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
-            settings.headers.retain(|(known, _)| *known != name);
-            settings.headers.push((name, value));
-        }
+        read_pairs(&mut settings.headers, &headers);
     }
     if let Some(tags) = get(options, "tags") {
-        let mut texts = Array::from(&tags).into_iter().filter_map(|text| text.as_string());
         settings.tags.clear();
-        while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
-            settings.tags.push((name, value));
-        }
+        read_pairs(&mut settings.tags, &tags);
     }
     Ok(())
+}
+
+/// Adds the names and values of a flat list; a name that is there already gets the new value.
+fn read_pairs(pairs: &mut Vec<(String, String)>, list: &JsValue) {
+    let mut texts = Array::from(list).into_iter().filter_map(|text| text.as_string());
+    while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
+        settings::put(pairs, name, value);
+    }
 }
 
 fn read_fallbacks(settings: &mut Settings, given: &JsValue) -> Checked<()> {
@@ -180,7 +181,5 @@ fn at(options: &JsValue, path: &str) -> Option<JsValue> {
 
 /// An option that is there: `null` means as little as `undefined`.
 fn get(object: &JsValue, name: &str) -> Option<JsValue> {
-    Reflect::get(object, &JsValue::from_str(name))
-        .ok()
-        .filter(|value| !value.is_undefined() && !value.is_null())
+    Reflect::get(object, &JsValue::from_str(name)).ok().filter(|value| !value.is_null_or_undefined())
 }

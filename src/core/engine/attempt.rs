@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::plan::{Protocol, Target};
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use crate::core::error::{Error, Kind, is_retryable_status};
 use crate::core::ports::Now;
 use crate::core::provider::body::{self, Members};
@@ -131,8 +131,7 @@ pub fn request(
     headers.extend(provider.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     // The caller's own headers have the last word, also over Authorization (a gateway's own scheme).
     for (name, value) in &settings.headers {
-        headers.retain(|(known, _)| known != name);
-        headers.push((name.clone(), value.clone()));
+        settings::put(&mut headers, name.clone(), value.clone());
     }
     let own_authorization = settings.headers.iter().any(|(name, _)| name == "authorization");
     HttpRequest {

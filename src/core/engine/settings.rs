@@ -154,6 +154,12 @@ impl Route {
     }
 }
 
+/// Gives `name` this value among others, behind all of them.
+pub fn put(pairs: &mut Vec<(String, String)>, name: String, value: String) {
+    pairs.retain(|(known, _)| *known != name);
+    pairs.push((name, value));
+}
+
 /// In which order other providers of a model are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
