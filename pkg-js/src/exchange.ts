@@ -477,7 +477,11 @@ export class Exchange {
     if (this.#hooks.reader) this.#hooks.cancel(this.#hooks.reader);
     this.#hooks.reader = undefined;
     this.#hooks.source?.leave();
-    if (generation === this.#generation) this.#call?.free();
+    const call = this.#call;
+    // Later: what ends the call may be a function of the caller's that the core has just called.
+    queueMicrotask(() => {
+      if (generation === this.#generation) call?.free();
+    });
     this.#call = this.#hooks.call = undefined;
     this.#hooks.changed(true);
   }

@@ -164,6 +164,8 @@ pub struct Inner {
     /// Wall time less monotonic time, when the call began.
     offset: f64,
     timer: RefCell<JsValue>,
+    /// When it goes off, on the monotonic clock; infinity while none is set.
+    timer_at: Cell<f64>,
     tick: RefCell<Option<Closure<dyn FnMut()>>>,
 }
 
@@ -189,6 +191,7 @@ impl Inner {
             over: Cell::new(false),
             offset: global::now().unix - global::now().monotonic,
             timer: RefCell::default(),
+            timer_at: Cell::new(f64::INFINITY),
             tick: RefCell::default(),
         })
     }
@@ -569,13 +572,14 @@ impl Inner {
             call.set_busy(busy);
             call.look(&mut shared, now)
         };
-        if let Some(at) = next {
-            self.set_timer(at - now.monotonic);
+        // One that goes off too early only looks again; setting another costs more than most calls' looks.
+        if let Some(at) = next.filter(|at| *at < self.timer_at.get()) {
+            self.set_timer(at, now.monotonic);
         }
         self.follow_up();
     }
 
-    fn set_timer(self: &Rc<Inner>, delay: f64) {
+    fn set_timer(self: &Rc<Inner>, at: f64, now: f64) {
         let mut tick = self.tick.borrow_mut();
         let callback = tick.get_or_insert_with(|| {
             let weak: Weak<Inner> = Rc::downgrade(self);
@@ -583,15 +587,16 @@ impl Inner {
                 #[cfg(feature = "forced-trap")]
                 super::trap::timer();
                 if let Some(inner) = weak.upgrade() {
+                    inner.timer_at.set(f64::INFINITY);
                     inner.look();
                 }
             })
         });
+        self.release();
         let callback: &Function = callback.as_ref().unchecked_ref();
-        let last = self.timer.replace(global::set_timeout(callback, bounded(delay)));
-        if !last.is_null_or_undefined() {
-            global::clear_timeout(&last);
-        }
+        let delay = bounded(at - now);
+        self.timer_at.set(now + delay);
+        self.timer.replace(global::set_timeout(callback, delay));
     }
 
     fn release(&self) {

@@ -217,6 +217,31 @@ export const cancelChecks = [
     },
   },
   {
+    name: "cancel: from within a function of the caller's that the call has just called",
+    async run({ assert, scenario, client }) {
+      const places = {
+        accessToken: (abort) => ({ accessToken: () => (abort(), "token") }),
+        "an accessToken that throws": (abort) => ({ accessToken: () => { throw abort(); } }),
+        fetch: (abort) => ({ fetch: (...request) => (abort(), fetch(...request)) }),
+        "a fetch that ignores its signal": (abort) => ({ fetch: async (url, { signal: _, ...init }) => (abort(), fetch(url, init)) }),
+        shouldRetry: (abort) => ({ retry: { shouldRetry: () => (abort(), true) } }),
+        onAttempt: (abort) => ({ onAttempt: abort }),
+        onRetry: (abort) => ({ onRetry: abort, retry: { limit: 1 } }),
+      };
+      const reason = new Thrown("from within");
+      for (const [place, options] of Object.entries(places)) {
+        const controller = new AbortController();
+        const service = scenario(place.endsWith("Retry") ? "error" : "ok", { tokens: 3, status: 503 });
+        const answer = client(service).chat.stream(question, { ...options(() => controller.abort(reason)), signal: controller.signal });
+        assert.equal(await assert.rejects(answer.final(), undefined, place), reason, place);
+        assert.equal(typeof answer.trace.state, "string", place);
+        assert.equal(answer.partial, undefined, place);
+        await turns();
+        assert.equal((await client(scenario("ok", { tokens: 3 })).chat.stream(question).final()).finishReason, "stop", place);
+      }
+    },
+  },
+  {
     name: "cancel: while the token function has not answered yet",
     async run({ assert, library, scenario }) {
       const controller = new AbortController();
