@@ -2,7 +2,7 @@
  * One request and its answer: the loop that reads the body and feeds the core.
  *
  * The core decides everything; this loop only moves bytes. It is here, and not in Rust, because a
- * Rust future per chunk costs more than reading the chunk does. It begins when an attempt has something
+ * promise that Rust waits for costs more than reading the chunk does. It begins when an attempt has something
  * to show: until then the core reads for itself.
  */
 
