@@ -324,7 +324,7 @@ export class Exchange {
     }
   }
 
-  /** {@link Exchange.pull} for who reads on and on: a function that does it at a third of the cost. */
+  /** {@link Exchange.pull} for who reads on and on: without an async function, or new callbacks, for each piece. */
   puller<Result>(ready: () => Result | undefined, end: () => Result | Promise<Result>): () => Promise<Result> {
     const goOn = (): Result | Promise<Result> => ready() ?? this.pull(ready, end);
     const onChunk = (chunk: Chunk): Result | Promise<Result> => {
@@ -367,6 +367,7 @@ export class Exchange {
       const now = (hooks.busySince = performance.now());
       // What lies ready comes with what this brings: taken apart, it would come twice.
       hooks.due = false;
+      // What #guard does, without a closure for each piece: that would be 5 to 10 % of one.
       try {
         this.#check();
         const call = this.#call!;
